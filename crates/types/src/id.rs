@@ -1,0 +1,160 @@
+//! Identifiers, in two worlds that never mix.
+//!
+//! `*Id` is the shop's own name for a thing: a string, stable for ever, seen on the wire.
+//! `*Ix` is our dense number for it: a `u32`, valid inside one table, never on the wire.
+
+use crate::limits::ID_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A string is no id: it is empty, longer than [`ID_BYTES_MAX`] or holds a control character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Nothing was given.
+    #[error("id is empty")]
+    Empty,
+    /// Too many bytes.
+    #[error("id has {got} bytes, the limit is {ID_BYTES_MAX}")]
+    TooLong {
+        /// Bytes given.
+        got: usize,
+    },
+    /// A control character, which no log or URL survives.
+    #[error("id holds a control character")]
+    ControlCharacter,
+}
+
+fn check(id: &str) -> Result<(), IdError> {
+    if id.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if id.len() > ID_BYTES_MAX {
+        return Err(IdError::TooLong { got: id.len() });
+    }
+    if id.chars().any(char::is_control) {
+        return Err(IdError::ControlCharacter);
+    }
+    Ok(())
+}
+
+macro_rules! external_id {
+    ($($(#[$doc:meta])* $Name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "Box<str>", into = "Box<str>")]
+        pub struct $Name(Box<str>);
+
+        impl $Name {
+            /// Wraps an id of 1 to [`ID_BYTES_MAX`] bytes without control characters.
+            ///
+            /// # Errors
+            /// [`IdError`] outside those bounds.
+            pub fn new(id: &str) -> Result<Self, IdError> {
+                check(id)?;
+                Ok(Self(id.into()))
+            }
+
+            /// The id as the shop wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<Box<str>> for $Name {
+            type Error = IdError;
+            fn try_from(id: Box<str>) -> Result<Self, IdError> {
+                check(&id)?;
+                Ok(Self(id))
+            }
+        }
+
+        impl From<$Name> for Box<str> {
+            fn from(id: $Name) -> Self {
+                id.0
+            }
+        }
+
+        impl AsRef<str> for $Name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $Name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($Name), "({:?})"), self.0)
+            }
+        }
+    )+};
+}
+
+external_id! {
+    /// A product of the catalogue, as the shop names it.
+    ProductId,
+    /// A stock-keeping unit: several products (offers) may share one.
+    Sku,
+    /// A registered user of the shop.
+    UserId,
+    /// A visitor before registration: a cookie or device id.
+    AnonymousId,
+    /// A visit, when the shop itself cuts sessions.
+    SessionId,
+    /// Idempotency key of an event.
+    EventId,
+    /// One answer, as shown to one visitor.
+    SlateId,
+    /// A place in the shop where a slate is shown.
+    PlacementId,
+}
+
+/// Position of a product in the append-only dictionary of one answering node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProductIx(pub u32);
+
+impl ProductIx {
+    /// The position as an index into a slice.
+    pub fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_cases() {
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        #[rustfmt::skip]
+        let cases: &[(&str, &str, Result<(), IdError>)] = &[
+            ("plain",     "1004856",          Ok(())),
+            ("cyrillic",  "товар-1",          Ok(())),
+            ("at limit",  &long[1..],         Ok(())),
+            ("empty",     "",                 Err(IdError::Empty)),
+            ("too long",  &long,              Err(IdError::TooLong { got: 129 })),
+            ("newline",   "a\nb",             Err(IdError::ControlCharacter)),
+            ("nul",       "a\0",              Err(IdError::ControlCharacter)),
+        ];
+        for (name, id, want) in cases {
+            assert_eq!(ProductId::new(id).map(|_| ()), *want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_id_does_not_decode() {
+        assert!(serde_json::from_str::<UserId>("\"\"").is_err());
+        assert!(serde_json::from_str::<UserId>("\"u1\"").is_ok());
+    }
+}

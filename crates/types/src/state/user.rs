@@ -1,0 +1,104 @@
+//! All state of one visitor.
+
+use crate::event::{Counters, KindTag};
+use crate::id::{AnonymousId, ProductId, UserId};
+use crate::money::{Amount, Currency};
+use crate::stored::Stored;
+use crate::time::EventTime;
+use serde::{Deserialize, Serialize};
+
+/// One product the visitor met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// The product.
+    pub product: ProductId,
+    /// How they met.
+    pub kind: KindTag,
+    /// When.
+    pub at: EventTime,
+    /// Hash of the event id: orders equal event times.
+    pub order: u64,
+}
+
+/// A product the visitor owns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Purchased {
+    /// The product.
+    pub product: ProductId,
+    /// When it was last bought.
+    pub at: EventTime,
+}
+
+/// An event id that was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// 64-bit hash of the event id.
+    pub hash: u64,
+    /// When the event happened.
+    pub at: EventTime,
+}
+
+/// The visitor's newest session, by event time.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Session {
+    /// Hash of the shop's own session id; 0 when it sends none.
+    pub shop_session: u64,
+    /// First event.
+    pub started: EventTime,
+    /// Newest event.
+    pub last: EventTime,
+    /// Events in it.
+    pub events: u32,
+}
+
+/// All state of one user, or of one anonymous visitor. At most about 4 KiB; the limits are the
+/// operator's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct UserState {
+    /// First event.
+    pub first_seen: EventTime,
+    /// Newest event.
+    pub last_seen: EventTime,
+    /// Events by kind.
+    pub counters: Counters,
+    /// Sessions begun.
+    pub sessions: u32,
+    /// The newest session.
+    pub session: Session,
+    /// Products met, oldest first, by (event time, event id).
+    pub history: Vec<HistoryEntry>,
+    /// Products bought, each once, oldest first.
+    pub purchased: Vec<Purchased>,
+    /// Event ids counted within the dedupe horizon.
+    pub seen: Vec<Seen>,
+    /// Money spent net of returns, by currency.
+    pub spent: Vec<(Currency, Amount)>,
+    /// Anonymous visitors known to be this user.
+    pub linked: Vec<AnonymousId>,
+    /// Of an anonymous visitor: the user it turned out to be.
+    pub linked_to: Option<UserId>,
+}
+
+impl UserState {
+    /// The products of the newest session, newest first, each once.
+    pub fn session_products(&self) -> impl Iterator<Item = &HistoryEntry> {
+        let started = self.session.started;
+        let mut shown: Vec<&ProductId> = Vec::new();
+        self.history
+            .iter()
+            .rev()
+            .take_while(move |entry| entry.at >= started)
+            .filter(move |entry| {
+                let fresh = !shown.contains(&&entry.product);
+                if fresh {
+                    shown.push(&entry.product);
+                }
+                fresh
+            })
+    }
+}
+
+impl Stored for UserState {
+    const NAME: &'static str = "user state";
+    const VERSION: u8 = 1;
+}

@@ -1,0 +1,13 @@
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! [`tidy()`] keeps the rules that no lint keeps; [`checks`] is the whole test command;
+//! [`mod@bench`] measures. What they share sits in [`cargo`].
+
+pub mod bench;
+pub mod cargo;
+pub mod checks;
+mod demo;
+mod schemathesis;
+pub mod tidy;
+
+pub use tidy::tidy;

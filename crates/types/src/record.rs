@@ -51,6 +51,33 @@ pub enum UserRecord {
     },
     /// Time passes, also where nothing happens.
     Tick,
+    /// A task to itself: the expiry bucket of this day and shard is due. In its own partition.
+    Expire {
+        /// Days of ingest time since the epoch.
+        day: u32,
+        /// Part of the day's keys.
+        shard: u8,
+    },
+    /// A task to itself: these states go, where nothing came after `day`. In its own partition.
+    Forget {
+        /// Days of ingest time since the epoch.
+        day: u32,
+        /// Keys of states.
+        keys: Vec<Box<str>>,
+    },
+}
+
+impl UserRecord {
+    /// The id that decides the partition; `None` for a tick, which goes to every partition, and
+    /// for what a task sends to itself.
+    pub fn partition_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(event.subject.partition_id()),
+            Self::Link { anonymous_id, .. } => Some(anonymous_id.as_str()),
+            Self::Adopt { user_id, .. } | Self::Forward { user_id, .. } => Some(user_id.as_str()),
+            Self::Tick | Self::Expire { .. } | Self::Forget { .. } => None,
+        }
+    }
 }
 
 impl Stored for UserEnvelope {

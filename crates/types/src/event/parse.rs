@@ -142,8 +142,11 @@ fn cut(draft: ContextDraft, intake: &Intake<'_>) -> Context {
     }
 }
 
-/// What a field must hold, for [`diagnose`].
-const SHAPES: &[(&str, &str, fn(&Value) -> bool)] = &[
+/// A field, what it must hold in words, and the test for it.
+type Shape = (&'static str, &'static str, fn(&Value) -> bool);
+
+/// What the fields must hold, for [`diagnose`].
+const SHAPES: &[Shape] = &[
     ("event_id", "a string", Value::is_string),
     ("event_type", "a string", Value::is_string),
     ("user_id", "a string", Value::is_string),

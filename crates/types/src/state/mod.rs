@@ -2,9 +2,10 @@
 //! or ban.
 
 mod product;
+mod seen_form;
 mod user;
 
 pub use product::{
     CategoryState, Neighbour, Neighbours, ProductKey, ProductState, ProductValue, TaskState,
 };
-pub use user::{HistoryEntry, Purchased, Seen, Session, UserState};
+pub use user::{HistoryEntry, Purchased, Seen, Session, UserState, UserValue};

@@ -49,16 +49,18 @@ impl Neighbours {
             .weight
             .add(half_life_ms, at, f64::from(weight));
         if self.entries.len() > limit {
-            let key = |n: &Neighbour| n.weight.rank_key(half_life_ms);
-            let weakest = (0..self.entries.len()).min_by(|&a, &b| {
-                let (a, b) = (&self.entries[a], &self.entries[b]);
-                key(a)
-                    .total_cmp(&key(b))
-                    .then_with(|| b.product.cmp(&a.product))
-            });
-            if let Some(weakest) = weakest {
-                self.entries.swap_remove(weakest);
-            }
+            self.forget_weakest(half_life_ms);
+        }
+    }
+
+    fn forget_weakest(&mut self, half_life_ms: f64) {
+        let keys = self.entries.iter().map(|n| n.weight.rank_key(half_life_ms));
+        let weakest = keys.enumerate().min_by(|&(a, key), &(b, other)| {
+            let names = || self.entries[b].product.cmp(&self.entries[a].product);
+            key.total_cmp(&other).then_with(names)
+        });
+        if let Some((weakest, _)) = weakest {
+            self.entries.swap_remove(weakest);
         }
     }
 }
@@ -164,6 +166,9 @@ pub struct TaskState {
     pub duplicates: u64,
     /// Records given up.
     pub rejected: u64,
+    /// The next expiry bucket to be looked at: day of ingest time × 64 + shard; `None` before
+    /// the first state.
+    pub expiry_next: Option<u32>,
 }
 
 impl TaskState {
@@ -178,6 +183,7 @@ impl Default for TaskState {
             applied: 0,
             duplicates: 0,
             rejected: 0,
+            expiry_next: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::event::{Counters, KindTag};
 use crate::id::{AnonymousId, ProductId, UserId};
 use crate::money::{Amount, Currency};
 use crate::stored::Stored;
-use crate::time::EventTime;
+use crate::time::{EventTime, IngestTime};
 use serde::{Deserialize, Serialize};
 
 /// One product the visitor met.
@@ -14,9 +14,12 @@ pub struct HistoryEntry {
     pub product: ProductId,
     /// How they met.
     pub kind: KindTag,
+    /// What it said of the visitor's interest, in quarters of a view's; negative for the opposite.
+    pub strength: i8,
     /// When.
     pub at: EventTime,
     /// Hash of the event id: orders equal event times.
+    #[serde(with = "postcard::fixint::le")]
     pub order: u64,
 }
 
@@ -30,11 +33,11 @@ pub struct Purchased {
 }
 
 /// An event id that was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// 64-bit hash of the event id.
     pub hash: u64,
-    /// When the event happened.
+    /// When the event happened; at most a minute after it was taken in.
     pub at: EventTime,
 }
 
@@ -69,7 +72,8 @@ pub struct UserState {
     pub history: Vec<HistoryEntry>,
     /// Products bought, each once, oldest first.
     pub purchased: Vec<Purchased>,
-    /// Event ids counted within the dedupe horizon.
+    /// Event ids counted within the dedupe horizon, oldest first.
+    #[serde(with = "super::seen_form")]
     pub seen: Vec<Seen>,
     /// Money spent net of returns, by currency.
     pub spent: Vec<(Currency, Amount)>,
@@ -77,6 +81,11 @@ pub struct UserState {
     pub linked: Vec<AnonymousId>,
     /// Of an anonymous visitor: the user it turned out to be.
     pub linked_to: Option<UserId>,
+    /// Event time and id hash of the newest history entry forgotten for want of room: what is
+    /// older is not taken any more, so that the history does not depend on the order of arrival.
+    pub history_floor: Option<(EventTime, u64)>,
+    /// Newest ingest time of what made this state: idleness is measured from it.
+    pub last_ingest: IngestTime,
 }
 
 impl UserState {
@@ -100,5 +109,30 @@ impl UserState {
 
 impl Stored for UserState {
     const NAME: &'static str = "user state";
+    const VERSION: u8 = 1;
+}
+
+/// A value of the user space. The order of variants is part of the stored form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum UserValue {
+    /// Under `u/<user id>` or `a/<anonymous id>`.
+    State(Box<UserState>),
+    /// Under `~x/<day>/<shard>`: keys of states made on that day of ingest time, each looked at
+    /// again when it may have been idle for too long.
+    Expiry(Vec<Box<str>>),
+}
+
+impl UserValue {
+    /// The state of a visitor, when it is one.
+    pub fn as_state(&self) -> Option<&UserState> {
+        match self {
+            Self::State(state) => Some(state),
+            Self::Expiry(_) => None,
+        }
+    }
+}
+
+impl Stored for UserValue {
+    const NAME: &'static str = "user-space value";
     const VERSION: u8 = 1;
 }

@@ -1,0 +1,280 @@
+//! One operator over one partition: what the engine drives.
+//!
+//! The law: state and outputs depend only on the records and their order, not on where batches
+//! end, when changes are taken or how often the task starts again. What lies below the published
+//! position is applied with its outputs suppressed, record by record.
+
+use crate::operator::Operator;
+use crate::outbox::{Outbox, Output};
+use crate::working::Working;
+use std::collections::BTreeMap;
+use std::fmt;
+use vitrina_types::event::Rejection;
+use vitrina_types::partition::Partition;
+use vitrina_types::state::TaskState;
+use vitrina_types::stored::{self, StoredError};
+use vitrina_types::time::IngestTime;
+
+/// Keys one task keeps in memory after a commit, where nothing but clean ones is over.
+pub const HOT_KEYS_MAX: usize = 16_384;
+
+/// A task was given positions that contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssignError {
+    /// S: the position of the state.
+    pub state_position: u64,
+    /// O: the position up to which outputs are published.
+    pub published: u64,
+}
+
+impl fmt::Display for AssignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (s, o) = (self.state_position, self.published);
+        write!(
+            f,
+            "state stands at {s}, ahead of the published outputs at {o}"
+        )
+    }
+}
+
+impl std::error::Error for AssignError {}
+
+/// Receives a change: key, value, stored form.
+pub type EachChange<'a, V> = dyn FnMut(&str, Option<&V>, Option<Vec<u8>>) + 'a;
+
+/// What was read and waits to be applied.
+enum Accepted<R> {
+    Record(R),
+    /// Does not decode: its bytes, and why.
+    Damaged(Box<[u8]>, StoredError),
+}
+
+/// One operator over one partition, with its memory.
+pub struct Task<O: Operator> {
+    operator: O,
+    partition: Partition,
+    position: u64,
+    published: u64,
+    working: Working<O::Value>,
+    hot_keys_max: usize,
+    /// `None` until loaded.
+    task: Option<TaskState>,
+    task_dirty: bool,
+    batch: Vec<(u64, Accepted<O::Record>)>,
+    current: Option<u64>,
+    /// Attempts made, by offset.
+    given_up: BTreeMap<u64, u32>,
+    out: Outbox,
+    /// Keys of one record; kept for its memory.
+    named: Vec<String>,
+}
+
+impl<O: Operator> Task<O> {
+    /// A task that knows nothing and starts at position 0; [`Self::assign`] tells it more.
+    pub fn new(operator: O, partition: Partition) -> Self {
+        Self {
+            operator,
+            partition,
+            position: 0,
+            published: 0,
+            working: Working::default(),
+            hot_keys_max: HOT_KEYS_MAX,
+            task: None,
+            task_dirty: false,
+            batch: Vec::new(),
+            current: None,
+            given_up: BTreeMap::new(),
+            out: Outbox::new(O::INPUT, partition),
+            named: Vec::new(),
+        }
+    }
+
+    /// The same task with room for `limit` keys in memory, instead of [`HOT_KEYS_MAX`].
+    #[must_use]
+    pub fn with_hot_keys_max(mut self, limit: usize) -> Self {
+        self.hot_keys_max = limit;
+        self
+    }
+
+    /// The partition it reads, and whose state it writes.
+    pub fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Forgets everything but what was given up, and starts at S.
+    ///
+    /// * `state_position` — S, the next offset that is not in the stored state.
+    /// * `published` — O, the next offset whose outputs are not published.
+    ///
+    /// # Errors
+    /// [`AssignError`] when S > O; the task is then as it was.
+    pub fn assign(&mut self, state_position: u64, published: u64) -> Result<(), AssignError> {
+        if state_position > published {
+            return Err(AssignError {
+                state_position,
+                published,
+            });
+        }
+        self.position = state_position;
+        self.published = published;
+        self.working = Working::default();
+        self.task = None;
+        self.task_dirty = false;
+        self.batch.clear();
+        self.current = None;
+        self.given_up = self.given_up.split_off(&state_position);
+        self.out = Outbox::new(O::INPUT, self.partition);
+        Ok(())
+    }
+
+    /// The next offset to read: what was accepted lies below it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Moves the position over offsets that hold no record (a transaction's marker, a gap left
+    /// by compaction); never back.
+    pub fn skip_to(&mut self, position: u64) {
+        self.position = self.position.max(position);
+    }
+
+    /// Takes a batch of (offset, stored form) in offset order and answers the keys that must be
+    /// [loaded](Self::load) before [`Self::process`], sorted, each once. Offsets below the
+    /// position are passed over: they were taken before. Bytes that do not decode become a dead
+    /// letter when processed.
+    pub fn accept<'a>(&mut self, records: impl Iterator<Item = (u64, &'a [u8])>) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.task.is_none() {
+            missing.push(TaskState::KEY.to_owned());
+        }
+        for (offset, bytes) in records {
+            if offset < self.position {
+                continue;
+            }
+            self.position = offset + 1;
+            let accepted = match stored::decode::<O::Record>(bytes) {
+                Ok(record) => {
+                    self.operator.keys(&record, &mut self.named);
+                    let cold = self.named.drain(..).filter(|key| !self.working.touch(key));
+                    missing.extend(cold);
+                    Accepted::Record(record)
+                }
+                Err(error) => Accepted::Damaged(bytes.into(), error),
+            };
+            self.batch.push((offset, accepted));
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+
+    /// Takes the stored value of a key that [`Self::accept`] named; `None` where there is none.
+    /// A key in memory already keeps its newer value.
+    ///
+    /// # Errors
+    /// [`StoredError`] when the bytes do not decode.
+    pub fn load(&mut self, key: String, value: Option<&[u8]>) -> Result<(), StoredError> {
+        if key == TaskState::KEY {
+            let loaded = value.map(stored::decode).transpose()?;
+            self.task.get_or_insert(loaded.unwrap_or_default());
+        } else {
+            let value = value.map(stored::decode).transpose()?;
+            self.working.load(&key, value);
+        }
+        Ok(())
+    }
+
+    /// Applies what was accepted. Every key named must have been loaded.
+    ///
+    /// When an operator panics, [`Self::current`] names the culprit and the memory is void:
+    /// [`Self::assign`] before anything else.
+    pub fn process(&mut self) {
+        debug_assert!(self.task.is_some() || self.batch.is_empty());
+        let mut task = self.task.unwrap_or_default();
+        for (offset, accepted) in std::mem::take(&mut self.batch) {
+            self.current = Some(offset);
+            self.out.begin(offset, offset < self.published);
+            match (accepted, self.given_up.get(&offset).copied()) {
+                (Accepted::Damaged(bytes, error), _) => {
+                    let now = newest_ingest(&task);
+                    let rejection = Rejection::new("undecodable", "", error.to_string());
+                    self.out.dead_letter(now, rejection, 1, &bytes);
+                }
+                (Accepted::Record(record), Some(attempts)) => {
+                    let detail = format!("processing failed {attempts} times");
+                    let rejection = Rejection::new("gave_up", "", detail);
+                    let now = self.operator.ingest_time(&record);
+                    let bytes = stored::encode(&record);
+                    self.out.dead_letter(now, rejection, attempts, &bytes);
+                }
+                (Accepted::Record(record), None) => {
+                    let (working, out) = (&mut self.working, &mut self.out);
+                    self.operator.apply(&record, working, &mut task, out);
+                }
+            }
+            match self.out.take_rejected() {
+                0 => task.applied += 1,
+                rejected => task.rejected += rejected,
+            }
+            self.task_dirty = true;
+        }
+        if self.task_dirty {
+            self.task = Some(task);
+        }
+        self.current = None;
+    }
+
+    /// Offset of the record being applied: after a panic, the culprit.
+    pub fn current(&self) -> Option<u64> {
+        self.current
+    }
+
+    /// From now on the record at `offset` is not applied: a dead letter that says `attempts` is
+    /// sent instead. Survives [`Self::assign`].
+    pub fn give_up(&mut self, offset: u64, attempts: u32) {
+        self.given_up.insert(offset, attempts);
+    }
+
+    /// Takes what was sent since the last call, by topic and partition.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        self.out.take()
+    }
+
+    /// Takes what changed since the last call, each key once, in the order they changed first,
+    /// the task's own state last: `each(key, value, stored form)`, both `None` for a key that is
+    /// gone, and no value for [`TaskState::KEY`]. Call it once per commit, after the commit
+    /// before it is done: keys clean since then may be forgotten here.
+    pub fn take_changes(&mut self, each: &mut EachChange<'_, O::Value>) {
+        if self.batch.is_empty() {
+            self.working.evict(self.hot_keys_max);
+        }
+        self.working
+            .take_changes(|key, value| each(key, value, value.map(stored::encode)));
+        if let (true, Some(task)) = (self.task_dirty, &self.task) {
+            each(TaskState::KEY, None, Some(stored::encode(task)));
+        }
+        self.task_dirty = false;
+    }
+
+    /// Keys in memory.
+    pub fn hot_keys(&self) -> usize {
+        self.working.len()
+    }
+
+    /// What the task knows of itself; empty before it is loaded.
+    pub fn task_state(&self) -> &TaskState {
+        static UNKNOWN: TaskState = TaskState {
+            watermark: vitrina_types::time::Watermark::NONE,
+            applied: 0,
+            duplicates: 0,
+            rejected: 0,
+            expiry_next: None,
+        };
+        self.task.as_ref().unwrap_or(&UNKNOWN)
+    }
+}
+
+/// The moment a record without one was given up: how far the task knows time has come.
+fn newest_ingest(task: &TaskState) -> IngestTime {
+    IngestTime(task.watermark.0.max(0))
+}

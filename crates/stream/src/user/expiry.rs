@@ -1,0 +1,109 @@
+//! State of visitors long gone, forgotten by records only.
+//!
+//! Each visitor's key is in the bucket of every day of ingest time on which it was seen first
+//! that day. A tick asks for buckets that are due; a bucket names its keys; each state that saw
+//! nothing after that day goes. Every step is a record, so no step needs keys that its record
+//! does not name. Idleness is counted in ingest time: old data loaded today is not idle.
+
+use super::bounds::{EXPIRY_SHARDS, FORGET_KEYS_MAX};
+use super::{Scope, visitor_mut};
+use crate::watermark;
+use vitrina_types::record::UserRecord;
+use vitrina_types::state::UserValue;
+use vitrina_types::time::IngestTime;
+use xxhash_rust::xxh3::xxh3_64;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The day of an ingest time, counted from the epoch; the last day that still has a bucket
+/// number is the 67,108,863rd.
+pub(super) fn day_of(ingest_time: IngestTime) -> u32 {
+    let last = i64::from(u32::MAX / EXPIRY_SHARDS);
+    ingest_time.0.div_euclid(DAY_MS).clamp(0, last) as u32
+}
+
+/// The part of a day's bucket that a key belongs to.
+pub(super) fn shard_of(key: &str) -> u32 {
+    (xxh3_64(key.as_bytes()) % u64::from(EXPIRY_SHARDS)) as u32
+}
+
+/// The key of a bucket.
+pub(super) fn bucket_key(day: u32, shard: u32) -> String {
+    format!("~x/{day}/{shard}")
+}
+
+impl Scope<'_> {
+    /// Notes that the visitor under `key` was seen, before its state is changed.
+    pub(super) fn enlist(&mut self, key: &str) {
+        let ingest_time = self.envelope.ingest_time;
+        let day = day_of(ingest_time);
+        let known = self.visitor(key).map(|state| state.last_ingest);
+        if known.is_none_or(|last| ingest_time > last)
+            && let Some(state) = visitor_mut(self.working, key)
+        {
+            state.last_ingest = ingest_time;
+        }
+        if known.is_some_and(|last| day_of(last) >= day) {
+            return;
+        }
+        let shard = shard_of(key);
+        let empty = || UserValue::Expiry(Vec::new());
+        let bucket = self.working.entry(&bucket_key(day, shard), empty);
+        if let UserValue::Expiry(keys) = bucket {
+            keys.push(key.into());
+        }
+        let first = day * EXPIRY_SHARDS;
+        let next = self.task.expiry_next.unwrap_or(first);
+        self.task.expiry_next = Some(next.min(first));
+    }
+
+    /// Lets time pass and asks for the buckets that are due, a bounded number.
+    pub(super) fn tick(&mut self) {
+        if self.envelope.backfill {
+            return;
+        }
+        let now = self.envelope.ingest_time;
+        let behind_ms = self.options.out_of_orderness_ms;
+        watermark::advance(self.task, now.as_event_time(), now, behind_ms);
+        // The first moment of the day after the bucket's, plus the idle days, is in the past.
+        let due = day_of(now).saturating_sub(self.options.idle_days);
+        for _ in 0..self.options.expiry_buckets_per_tick {
+            let Some(next) = self.task.expiry_next else {
+                return;
+            };
+            let (day, shard) = (next / EXPIRY_SHARDS, next % EXPIRY_SHARDS);
+            if day >= due {
+                return;
+            }
+            let shard = shard as u8;
+            self.send_user(UserRecord::Expire { day, shard });
+            self.task.expiry_next = Some(next + 1);
+        }
+    }
+
+    /// Empties a bucket: its keys are looked at next.
+    pub(super) fn expire(&mut self, day: u32, shard: u8) {
+        let key = bucket_key(day, u32::from(shard));
+        let Some(UserValue::Expiry(keys)) = self.working.get(&key) else {
+            return;
+        };
+        let keys = keys.clone();
+        self.working.remove(&key);
+        for keys in keys.chunks(FORGET_KEYS_MAX) {
+            let keys = keys.to_vec();
+            self.send_user(UserRecord::Forget { day, keys });
+        }
+    }
+
+    /// Forgets the states that saw nothing after `day`; the others are in a later bucket.
+    pub(super) fn forget(&mut self, day: u32, keys: &[Box<str>]) {
+        for key in keys {
+            let idle = self
+                .visitor(key)
+                .is_some_and(|s| day_of(s.last_ingest) <= day);
+            if idle {
+                self.working.remove(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The user-keyed stage: from what visitors do to their profiles, and to what it means for
+//! products.
+//!
+//! Nothing but its own partition's records is read: an anonymous visitor's past and future reach
+//! the user's partition as records too.
+
+pub(crate) mod bounds;
+mod dedupe;
+mod event;
+mod expiry;
+mod history;
+mod link;
+mod purchases;
+mod session;
+mod signals;
+
+pub(crate) use purchases::add_money;
+
+use crate::operator::Operator;
+use crate::options::UserOptions;
+use crate::outbox::Outbox;
+use crate::watermark;
+use crate::working::Working;
+use vitrina_types::event::{Event, anonymous_key, user_key};
+use vitrina_types::record::{UserEnvelope, UserRecord};
+use vitrina_types::state::{TaskState, UserState, UserValue};
+use vitrina_types::time::IngestTime;
+use vitrina_types::topic::Topic;
+
+/// Keeps each visitor's profile and tells the product stage what happened.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UserStage {
+    /// What the shop set.
+    pub options: UserOptions,
+}
+
+/// What one record is applied to.
+struct Scope<'a> {
+    options: &'a UserOptions,
+    envelope: &'a UserEnvelope,
+    working: &'a mut Working<UserValue>,
+    task: &'a mut TaskState,
+    out: &'a mut Outbox,
+}
+
+impl Operator for UserStage {
+    type Record = UserEnvelope;
+    type Value = UserValue;
+
+    const NAME: &'static str = "user-stage";
+    const INPUT: Topic = Topic::UserEvents;
+
+    fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
+        let day = expiry::day_of(record.ingest_time);
+        let subject = match &record.record {
+            UserRecord::Event(event) => event.subject.key(),
+            UserRecord::Link { anonymous_id, .. } => anonymous_key(anonymous_id),
+            UserRecord::Adopt { user_id, .. } | UserRecord::Forward { user_id, .. } => {
+                user_key(user_id)
+            }
+            UserRecord::Tick => return,
+            UserRecord::Expire { day, shard } => {
+                keys.push(expiry::bucket_key(*day, u32::from(*shard)));
+                return;
+            }
+            UserRecord::Forget { keys: gone, .. } => {
+                keys.extend(gone.iter().map(|key| key.to_string()));
+                return;
+            }
+        };
+        keys.push(expiry::bucket_key(day, expiry::shard_of(&subject)));
+        keys.push(subject);
+    }
+
+    fn ingest_time(&self, record: &UserEnvelope) -> IngestTime {
+        record.ingest_time
+    }
+
+    fn apply(
+        &self,
+        record: &UserEnvelope,
+        state: &mut Working<UserValue>,
+        task: &mut TaskState,
+        out: &mut Outbox,
+    ) {
+        let mut scope = Scope {
+            options: &self.options,
+            envelope: record,
+            working: state,
+            task,
+            out,
+        };
+        match &record.record {
+            UserRecord::Event(event) => scope.event(event, &event.subject.key()),
+            UserRecord::Forward { user_id, event } => scope.event(event, &user_key(user_id)),
+            UserRecord::Link {
+                anonymous_id,
+                user_id,
+            } => scope.link(anonymous_id, user_id),
+            UserRecord::Adopt { user_id, state, .. } => scope.adopt(user_id, state),
+            UserRecord::Tick => scope.tick(),
+            UserRecord::Expire { day, shard } => scope.expire(*day, *shard),
+            UserRecord::Forget { day, keys } => scope.forget(*day, keys),
+        }
+    }
+}
+
+impl Scope<'_> {
+    /// The state of a visitor, where there is one.
+    fn visitor(&self, key: &str) -> Option<&UserState> {
+        self.working.get(key).and_then(UserValue::as_state)
+    }
+
+    /// Sends a record to the user stage, caused by the current one.
+    fn send_user(&mut self, record: UserRecord) {
+        let partition = record
+            .partition_id()
+            .map(vitrina_types::partition::Partition::of);
+        let own = self.out.partition();
+        let envelope = UserEnvelope {
+            ingest_time: self.envelope.ingest_time,
+            backfill: self.envelope.backfill,
+            record,
+        };
+        self.out
+            .send(Topic::UserEvents, partition.unwrap_or(own), &envelope);
+    }
+
+    fn advance_watermark(&mut self, event: &Event) {
+        if !self.envelope.backfill {
+            let behind_ms = self.options.out_of_orderness_ms;
+            let ingest_time = self.envelope.ingest_time;
+            watermark::advance(self.task, event.event_time, ingest_time, behind_ms);
+        }
+    }
+}
+
+/// The state of a visitor, to be changed; an empty one where there is none.
+fn visitor_mut<'a>(working: &'a mut Working<UserValue>, key: &str) -> Option<&'a mut UserState> {
+    match working.entry(key, || UserValue::State(Box::default())) {
+        UserValue::State(state) => Some(state),
+        // Keys of visitors and of buckets differ in their first byte.
+        UserValue::Expiry(_) => None,
+    }
+}

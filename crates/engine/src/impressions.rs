@@ -1,0 +1,94 @@
+//! After the answer: the impression goes to the log and the slate to its store.
+//!
+//! An answer never waits for this. The queue is bounded; what does not fit is counted as dropped.
+
+use crate::error::EngineError;
+use crate::shared::Shared;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing::warn;
+use vitrina_ports::log::{Append, Records};
+use vitrina_ports::slates::StoredSlate;
+use vitrina_types::answer::Impression;
+use vitrina_types::partition::Partition;
+use vitrina_types::stored;
+use vitrina_types::time::IngestTime;
+use vitrina_types::topic::Topic;
+
+/// Impressions waiting to be written.
+const QUEUE_MAX: usize = 65_536;
+/// Impressions written in one step.
+const STEP_MAX: usize = 4_096;
+/// Impressions gather this long before they are written, so that a busy node writes large steps.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Where answers leave their impressions.
+pub(crate) struct Queue(mpsc::Sender<Impression>);
+
+impl Queue {
+    /// Leaves an impression; never waits.
+    pub(crate) fn leave(&self, shared: &Shared, impression: Impression) {
+        if self.0.try_send(impression).is_err() {
+            shared.figures.impressions_dropped.add(1);
+        }
+    }
+}
+
+/// A queue and its end.
+pub(crate) fn queue() -> (Queue, mpsc::Receiver<Impression>) {
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    (Queue(sender), receiver)
+}
+
+/// Writes impressions until the engine stops; the last ones too.
+pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Impression>) {
+    let mut step = Vec::new();
+    loop {
+        let stopping = tokio::select! {
+            received = queue.recv_many(&mut step, STEP_MAX) => received == 0,
+            () = shared.stopped() => {
+                queue.close();
+                while queue.recv_many(&mut step, STEP_MAX).await > 0 {}
+                true
+            }
+        };
+        if let Err(error) = write(&shared, &step).await {
+            warn!(%error, count = step.len(), "impressions were not written");
+            shared.figures.impressions_dropped.add(step.len() as u64);
+        }
+        step.clear();
+        if stopping {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+async fn write(shared: &Shared, impressions: &[Impression]) -> Result<(), EngineError> {
+    if impressions.is_empty() {
+        return Ok(());
+    }
+    let mut records = Records::default();
+    let mut slates = Vec::with_capacity(impressions.len());
+    for impression in impressions {
+        let body = Bytes::from(stored::encode(impression));
+        records.push(&body);
+        let expires_at = impression.at.0 + shared.options.slate_lifetime_ms;
+        slates.push(StoredSlate {
+            id: impression.slate_id.as_str().to_owned(),
+            body,
+            expires_at: IngestTime(expires_at),
+        });
+    }
+    let append = Append {
+        topic: Topic::RecommendationsResults,
+        partition: Partition(0),
+        records,
+    };
+    let log = &shared.ports.log;
+    log.publish(vec![append], Vec::new(), false).await?;
+    shared.ports.slates.put_many(slates).await?;
+    Ok(())
+}

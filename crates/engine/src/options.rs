@@ -1,0 +1,156 @@
+//! Everything about the engine that can be set, with its default.
+
+use std::sync::Arc;
+use std::time::Duration;
+use vitrina_pipeline::{ItemConfig, PipelineConfig};
+use vitrina_ports::PortError;
+use vitrina_ports::catalogue::Catalogue;
+use vitrina_ports::log::EventLog;
+use vitrina_ports::slates::SlateStore;
+use vitrina_ports::state::StateStore;
+use vitrina_stream::{ProductOptions, UserOptions};
+use vitrina_types::time::IngestTime;
+
+/// Where the engine gets the time: the one clock of the house.
+pub type Clock = Arc<dyn Fn() -> IngestTime + Send + Sync>;
+
+/// What the engine stands on.
+#[derive(Clone)]
+pub struct Ports {
+    /// Event log.
+    pub log: Arc<dyn EventLog>,
+    /// Keyed state.
+    pub state: Arc<dyn StateStore>,
+    /// Catalogue.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Stored slates.
+    pub slates: Arc<dyn SlateStore>,
+    /// Chores of embedded stores.
+    pub upkeep: Arc<dyn Upkeep>,
+}
+
+/// What stores in one data directory need done from time to time. Stores that look after
+/// themselves use [`NoUpkeep`].
+pub trait Upkeep: Send + Sync {
+    /// Writes state to disk, behind the log. Blocking.
+    ///
+    /// # Errors
+    /// As the store; nothing is lost then, and the next call tries again.
+    fn flush(&self) -> Result<(), PortError>;
+
+    /// Removes what retention no longer keeps. Blocking.
+    ///
+    /// # Errors
+    /// As the store.
+    fn retain(&self, now: IngestTime) -> Result<(), PortError>;
+
+    /// Re-opens stores that failed, if they can be. Blocking. Answers whether state may have
+    /// stepped back.
+    ///
+    /// # Errors
+    /// As the store.
+    fn heal(&self) -> Result<bool, PortError>;
+
+    /// Facts for `status` and the console.
+    fn storage(&self) -> Storage;
+}
+
+/// Facts about the stores.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Storage {
+    /// Bytes of the event log.
+    pub log_bytes: u64,
+    /// Bytes free on its disk.
+    pub free_bytes: u64,
+    /// Bytes that are never used.
+    pub reserve_bytes: u64,
+    /// What was repaired when the stores were opened, in words.
+    pub repairs: Vec<String>,
+}
+
+/// For stores that look after themselves.
+pub struct NoUpkeep;
+
+impl Upkeep for NoUpkeep {
+    fn flush(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn retain(&self, _now: IngestTime) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn heal(&self) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::default()
+    }
+}
+
+/// Settings of the engine.
+#[derive(Clone)]
+pub struct EngineOptions {
+    /// Threads of the stream, at least 1; partitions are dealt out to them.
+    pub stream_threads: usize,
+    /// Live, state is committed at most this long after its outputs.
+    pub commit_interval: Duration,
+    /// While old data is loaded, commits coalesce up to this long.
+    pub backfill_commit_interval: Duration,
+    /// State is written to disk this often.
+    pub flush_interval: Duration,
+    /// Time passes for idle partitions this often.
+    pub tick_interval: Duration,
+    /// Retention and expiry are looked after this often.
+    pub retain_interval: Duration,
+    /// An answer waits at most this long for the position it was asked after.
+    pub after_wait: Duration,
+    /// A catalogue write waits at most this long until answers see it.
+    pub visible_wait: Duration,
+    /// Events accepted but not applied, beyond which intake is refused.
+    pub lag_max: u64,
+    /// Keys whose state one task keeps decoded in memory; there are 64 tasks.
+    pub hot_keys_max: usize,
+    /// Bytes of full traces kept in memory for `explain`.
+    pub traces_bytes_max: usize,
+    /// How long a slate can be explained.
+    pub slate_lifetime_ms: i64,
+    /// Key of the hash under which network addresses are stored.
+    pub address_key: u64,
+    /// Seed of slate and event ids.
+    pub id_seed: u64,
+    /// Of the user-keyed stage.
+    pub user: UserOptions,
+    /// Of the product-keyed stage.
+    pub product: ProductOptions,
+    /// Of the item side; its half-lives are those of `product`.
+    pub items: ItemConfig,
+    /// Of the pipeline.
+    pub pipeline: PipelineConfig,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            stream_threads: 1,
+            commit_interval: Duration::from_millis(50),
+            backfill_commit_interval: Duration::from_secs(1),
+            flush_interval: Duration::from_secs(1),
+            tick_interval: Duration::from_secs(60),
+            retain_interval: Duration::from_secs(60),
+            after_wait: Duration::from_millis(50),
+            visible_wait: Duration::from_secs(2),
+            lag_max: 1_000_000,
+            hot_keys_max: 2_048,
+            traces_bytes_max: 32 * 1_024 * 1_024,
+            slate_lifetime_ms: 7 * 86_400_000,
+            address_key: 0,
+            id_seed: 0,
+            user: UserOptions::default(),
+            product: ProductOptions::default(),
+            items: ItemConfig::default(),
+            pipeline: PipelineConfig::default(),
+        }
+    }
+}

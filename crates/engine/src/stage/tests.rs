@@ -1,0 +1,122 @@
+//! A record that makes the operator panic.
+
+use super::*;
+use crate::options::{EngineOptions, NoUpkeep, Ports};
+use std::sync::Arc;
+use vitrina_ports::catalogue::memory::MemoryCatalogue;
+use vitrina_ports::log::memory::MemoryLog;
+use vitrina_ports::slates::memory::MemorySlates;
+use vitrina_ports::state::memory::MemoryState;
+use vitrina_stream::{Outbox, UserStage, Working};
+use vitrina_types::event::user_key;
+use vitrina_types::id::UserId;
+use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
+use vitrina_types::state::{TaskState, UserValue};
+use vitrina_types::stored;
+use vitrina_types::time::IngestTime;
+
+/// The user stage, but it panics over everything this visitor does.
+struct Panicky(UserStage);
+
+const POISON: &str = "poison";
+
+impl Operator for Panicky {
+    type Record = UserEnvelope;
+    type Value = UserValue;
+    const NAME: &'static str = UserStage::NAME;
+    const INPUT: Topic = UserStage::INPUT;
+
+    fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
+        self.0.keys(record, keys);
+    }
+
+    fn ingest_time(&self, record: &UserEnvelope) -> IngestTime {
+        self.0.ingest_time(record)
+    }
+
+    fn apply(
+        &self,
+        record: &UserEnvelope,
+        state: &mut Working<UserValue>,
+        task: &mut TaskState,
+        out: &mut Outbox,
+    ) {
+        self.0.apply(record, state, task, out);
+        if let UserRecord::Event(event) = &record.record {
+            assert!(event.subject.partition_id() != POISON, "poisoned");
+        }
+    }
+}
+
+fn event(user: &str, id: &str) -> Vec<u8> {
+    let json =
+        format!(r#"{{"event_id":"{id}","event_type":"view","user_id":"{user}","product_id":"p"}}"#);
+    let intake = vitrina_types::event::Intake {
+        ingest_time: IngestTime(1_000),
+        fresh_event_id: &|| unreachable!("has an id"),
+        hash_address: &|_| 0,
+    };
+    let event = vitrina_types::event::parse(json.as_bytes(), &intake).unwrap();
+    stored::encode(&UserEnvelope {
+        ingest_time: IngestTime(1_000),
+        backfill: false,
+        record: UserRecord::Event(Box::new(event)),
+    })
+}
+
+#[tokio::test]
+async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_on() {
+    let partition = Partition::of(POISON);
+    // A visitor of the same partition, so that its events stand behind the poisoned one.
+    let other = (0..)
+        .map(|i| format!("v{i}"))
+        .find(|v| Partition::of(v) == partition);
+    let other = other.unwrap();
+    let ports = Ports {
+        log: Arc::new(MemoryLog::new()),
+        state: Arc::new(MemoryState::new()),
+        catalogue: Arc::new(MemoryCatalogue::new()),
+        slates: Arc::new(MemorySlates::new()),
+        upkeep: Arc::new(NoUpkeep),
+    };
+    let mut records = Records::default();
+    for (user, id) in [(&*other, "1"), (POISON, "2"), (&*other, "3")] {
+        records.push(&event(user, id));
+    }
+    let append = Append {
+        topic: Topic::UserEvents,
+        partition,
+        records,
+    };
+    ports.log.append(vec![append]).await.unwrap();
+    let clock = Arc::new(|| IngestTime(1_000));
+    let shared = Shared::new(ports, EngineOptions::default(), clock);
+    let operator = Panicky(UserStage {
+        options: Default::default(),
+    });
+    let tasks = std::iter::once(Task::new(operator, partition));
+    let mut stage = Stage::new(Space::Users, tasks, Box::new(|_, _| {}));
+    let mut rounds = 0;
+    while shared.applied(Space::Users, partition) < 3 {
+        rounds += 1;
+        assert!(rounds <= 10, "the stream does not go on");
+        stage.assign(&shared).await.unwrap();
+        drop(stage.round(&shared).await);
+    }
+    assert_eq!(shared.figures.panics.get(), u64::from(ATTEMPTS_MAX));
+    let letters = Topic::DeadLetters;
+    let letters = shared.ports.log.read(letters, Partition(0), 0, 1_000_000);
+    let letters = letters.await.unwrap();
+    assert_eq!(letters.len(), 1);
+    let letter: DeadLetter = stored::decode(&letters[0].bytes).unwrap();
+    assert_eq!(letter.attempts, ATTEMPTS_MAX);
+    assert_eq!(letter.bytes, event(POISON, "2"));
+    let at = StatePartition {
+        space: Space::Users,
+        partition,
+    };
+    let key = [user_key(&UserId::new(&other).unwrap())];
+    let found = shared.ports.state.get_many(at, &key).await.unwrap();
+    let value: UserValue = stored::decode(found.values[0].as_deref().unwrap()).unwrap();
+    assert_eq!(value.as_state().unwrap().counters.of("view"), 2);
+}

@@ -1,0 +1,92 @@
+//! Chores: state to disk, ticks, retention, expiry.
+
+use crate::error::EngineError;
+use crate::shared::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+use vitrina_ports::log::{Append, Records};
+use vitrina_types::partition::Partition;
+use vitrina_types::record::{ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
+use vitrina_types::stored;
+use vitrina_types::topic::Topic;
+
+/// Expired slates removed in one step.
+const PURGE_MAX: usize = 10_000;
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Runs until the engine stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let options = &shared.options;
+    let mut flush = every(options.flush_interval);
+    let mut tick = every(options.tick_interval);
+    let mut retain = every(options.retain_interval);
+    loop {
+        let (chore, done) = tokio::select! {
+            _ = flush.tick() => ("flush", flush_now(&shared).await),
+            _ = tick.tick() => ("tick", send_ticks(&shared).await),
+            _ = retain.tick() => ("retention", retain_now(&shared).await),
+            () = shared.stopped() => return,
+        };
+        if let Err(error) = done {
+            warn!(chore, %error, "chore failed, tried again later");
+        }
+    }
+}
+
+/// Writes state to disk; heals stores that failed.
+pub(crate) async fn flush_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
+    let upkeep = Arc::clone(&shared.ports.upkeep);
+    let done = tokio::task::spawn_blocking(move || {
+        upkeep.flush().or_else(|error| {
+            warn!(%error, "state was not written to disk");
+            upkeep.heal().map(|_| ())
+        })
+    });
+    Ok(done.await.map_err(|_| EngineError::Stopping)??)
+}
+
+async fn retain_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
+    let now = shared.now();
+    let upkeep = Arc::clone(&shared.ports.upkeep);
+    let done = tokio::task::spawn_blocking(move || upkeep.retain(now));
+    done.await.map_err(|_| EngineError::Stopping)??;
+    shared.ports.slates.purge(now, PURGE_MAX).await?;
+    Ok(())
+}
+
+/// Time passes: one tick into every partition, so that idle ones do not stand still.
+async fn send_ticks(shared: &Shared) -> Result<(), EngineError> {
+    let ingest_time = shared.now();
+    let user = stored::encode(&UserEnvelope {
+        ingest_time,
+        backfill: false,
+        record: UserRecord::Tick,
+    });
+    let product = stored::encode(&ProductEnvelope {
+        ingest_time,
+        backfill: false,
+        record: ProductRecord::Tick,
+    });
+    let both = [(Topic::UserEvents, user), (Topic::ProductSignals, product)];
+    let ticks = both.iter().flat_map(|(topic, record)| {
+        Partition::all().map(move |partition| {
+            let mut records = Records::default();
+            records.push(record);
+            Append {
+                topic: *topic,
+                partition,
+                records,
+            }
+        })
+    });
+    let log = &shared.ports.log;
+    log.publish(ticks.collect(), Vec::new(), false).await?;
+    Ok(())
+}

@@ -2,9 +2,10 @@
 
 use crate::candidate::Candidate;
 use crate::config::PipelineConfig;
+use crate::dense::DenseMap;
 use crate::items::{ItemTable, RankKey};
 use crate::query::Query;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, Work};
 use crate::slate::{Reason, Slate, SlateItem};
 use crate::trace::Trace;
 use crate::view::{View, mix};
@@ -25,74 +26,70 @@ pub fn recommend(
     config: &PipelineConfig,
     scratch: &mut Scratch,
 ) -> (Slate, Trace) {
-    let Scratch {
-        hydrated,
-        sources: buffers,
-        ..
-    } = scratch;
+    let Scratch { hydrated, work } = scratch;
     hydrated.fill(query, user, items, config);
     let placement = config.placement(&query.placement);
-    let shares = placement.shares();
     let view = View {
         query,
         hydrated,
         items,
         config,
         placement,
-        shares: &shares,
+        shares: &placement.shares(),
     };
-    sources::gather(&view, buffers, &mut scratch.candidates);
+    propose_and_filter(&view, work);
+    score_and_order(&view, work);
+    let shown = work.order.iter().map(|&at| &work.candidates[at as usize]);
+    let slate = Slate {
+        items: shown.map(item).collect(),
+    };
+    (
+        slate,
+        Trace::of(&work.candidates, &work.removed, &work.order),
+    )
+}
+
+/// Leaves in `kept` what passed every filter, filled up where that is too little.
+fn propose_and_filter(view: &View<'_>, work: &mut Work) {
+    sources::gather(view, &mut work.sources, &mut work.candidates);
     hydrate::candidates(
         view.hydrated,
-        items,
-        &mut scratch.candidates,
-        &mut scratch.facts,
+        view.items,
+        &mut work.candidates,
+        &mut work.facts,
     );
     let mut parted = filters::Parted {
-        candidates: &scratch.candidates,
-        facts: &scratch.facts,
-        kept: &mut scratch.kept,
-        removed: &mut scratch.removed,
+        candidates: &work.candidates,
+        facts: &work.facts,
+        kept: &mut work.kept,
+        removed: &mut work.removed,
     };
-    filters::part(&view, &mut parted);
-    if scratch.kept.len() < view.limit() {
-        fill_up(
-            &view,
-            buffers,
-            &mut scratch.candidates,
-            &mut scratch.kept,
-            &mut scratch.spare,
-        );
-        scratch.facts.clear();
-        let facts = scratch
-            .candidates
-            .iter()
-            .map(|candidate| items.facts(candidate.product));
-        scratch.facts.extend(facts);
+    filters::part(view, &mut parted);
+    if work.kept.len() < view.limit() {
+        fill_up(view, work);
+        let added = work.candidates[work.facts.len()..].iter();
+        work.facts
+            .extend(added.map(|candidate| view.items.facts(candidate.product)));
     }
-    let (candidates, facts) = (&mut scratch.candidates, &scratch.facts);
-    scorers::score(&view, candidates, facts, &scratch.kept);
-    let order = &mut scratch.order;
+}
+
+/// Leaves in `order` what is shown.
+fn score_and_order(view: &View<'_>, work: &mut Work) {
+    let (candidates, facts) = (&mut work.candidates, &work.facts);
+    scorers::score(view, candidates, facts, &work.kept);
     rank(
-        query.seed,
+        view.query.seed,
         candidates,
-        &scratch.kept,
-        &mut scratch.keys,
-        order,
+        &work.kept,
+        &mut work.keys,
+        &mut work.order,
     );
     for reranker in rerankers::all() {
-        reranker.rerank(&view, candidates, facts, &mut scratch.rerank, order);
+        reranker.rerank(view, candidates, facts, &mut work.rerank, &mut work.order);
     }
     for selector in selectors::all() {
-        selector.select(&view, order);
+        selector.select(view, &mut work.order);
     }
-    let slate = Slate {
-        items: order
-            .iter()
-            .map(|&at| item(&candidates[at as usize]))
-            .collect(),
-    };
-    (slate, Trace::of(candidates, &scratch.removed, order))
 }
 
 fn item(candidate: &Candidate) -> SlateItem {
@@ -132,13 +129,7 @@ fn rank(
 
 /// Sources had too little: adds the most popular products that pass all filters, by walking the
 /// ranking, and where that holds too few, all products.
-fn fill_up(
-    view: &View<'_>,
-    buffers: &mut sources::Buffers,
-    candidates: &mut Vec<Candidate>,
-    kept: &mut Vec<u32>,
-    spare: &mut Vec<(RankKey, ProductIx)>,
-) {
+fn fill_up(view: &View<'_>, work: &mut Work) {
     if view.hydrated.filter.is_impossible() {
         return;
     }
@@ -148,9 +139,9 @@ fn fill_up(
     };
     let mut fill = Fill {
         view,
-        buffers,
-        candidates,
-        kept,
+        places: &mut work.sources.places,
+        candidates: &mut work.candidates,
+        kept: &mut work.kept,
         place: sources::place_of("popular"),
         reason: category.map_or(Reason::Popular, |category| Reason::PopularInCategory {
             category,
@@ -167,6 +158,7 @@ fn fill_up(
     if fill.is_full() || all_seen {
         return;
     }
+    let spare = &mut work.spare;
     spare.clear();
     for (facts, ix) in view.items.all_facts().iter().zip(0u32..) {
         let candidate = fill.candidate(ProductIx(ix));
@@ -187,7 +179,7 @@ fn fill_up(
 
 struct Fill<'a, 'v> {
     view: &'a View<'v>,
-    buffers: &'a mut sources::Buffers,
+    places: &'a mut DenseMap<u32>,
     candidates: &'a mut Vec<Candidate>,
     kept: &'a mut Vec<u32>,
     place: usize,
@@ -201,7 +193,7 @@ impl Fill<'_, '_> {
 
     /// A candidate for the product; `None` when it is one already.
     fn candidate(&self, product: ProductIx) -> Option<Candidate> {
-        if self.buffers.places.get(product.0).is_some() {
+        if self.places.get(product.0).is_some() {
             return None;
         }
         let mut candidate = Candidate::new(product);
@@ -216,11 +208,11 @@ impl Fill<'_, '_> {
         let Some(candidate) = self.candidate(product) else {
             return;
         };
-        if !filters::keeps(self.view, &candidate, &self.view.items.facts(product)) {
+        if !filters::keeps(self.view, &candidate, self.view.items.facts(product)) {
             return;
         }
         let at = self.candidates.len() as u32;
-        *self.buffers.places.entry(product.0).0 = at;
+        *self.places.entry(product.0).0 = at;
         self.candidates.push(candidate);
         self.kept.push(at);
     }

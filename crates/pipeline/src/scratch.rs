@@ -11,6 +11,12 @@ use vitrina_types::id::ProductIx;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) hydrated: HydratedQuery,
+    pub(crate) work: Work,
+}
+
+/// What the stages hand to each other; places are indexes into `candidates`.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
     pub(crate) sources: Buffers,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) facts: Vec<Facts>,

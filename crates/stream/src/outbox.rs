@@ -46,6 +46,8 @@ pub struct Outbox {
 struct Group {
     bytes: Vec<u8>,
     ends: Vec<u32>,
+    /// Bytes and records of the batch before: the next one is likely to be as large.
+    before: (usize, usize),
 }
 
 fn slot(topic: Topic, partition: Partition) -> usize {
@@ -80,6 +82,10 @@ impl Outbox {
             self.groups.resize_with(slot + 1, Group::default);
         }
         let group = &mut self.groups[slot];
+        if group.ends.is_empty() {
+            group.bytes.reserve(group.before.0);
+            group.ends.reserve(group.before.1);
+        }
         stored::encode_into(record, &mut group.bytes);
         group.ends.push(group.bytes.len() as u32);
     }
@@ -127,12 +133,12 @@ impl Outbox {
             let Some(topic) = Topic::from_number((slot / per_topic) as u16) else {
                 continue;
             };
-            let group = std::mem::take(group);
+            group.before = (group.bytes.len(), group.ends.len());
             outputs.push(Output {
                 topic,
                 partition: Partition((slot % per_topic) as u16),
-                bytes: group.bytes,
-                ends: group.ends,
+                bytes: std::mem::take(&mut group.bytes),
+                ends: std::mem::take(&mut group.ends),
             });
         }
         outputs

@@ -67,6 +67,8 @@ pub struct Task<O: Operator> {
     out: Outbox,
     /// Keys of one record; kept for its memory.
     named: Vec<String>,
+    /// One encoded value; kept for its memory, so that what is handed out has no spare room.
+    scratch: Vec<u8>,
 }
 
 impl<O: Operator> Task<O> {
@@ -86,6 +88,7 @@ impl<O: Operator> Task<O> {
             given_up: BTreeMap::new(),
             out: Outbox::new(O::INPUT, partition),
             named: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -248,8 +251,15 @@ impl<O: Operator> Task<O> {
         if self.batch.is_empty() {
             self.working.evict(self.hot_keys_max);
         }
-        self.working
-            .take_changes(|key, value| each(key, value, value.map(stored::encode)));
+        let scratch = &mut self.scratch;
+        self.working.take_changes(|key, value| {
+            let bytes = value.map(|value| {
+                scratch.clear();
+                stored::encode_into(value, scratch);
+                scratch.as_slice().to_vec()
+            });
+            each(key, value, bytes);
+        });
         if let (true, Some(task)) = (self.task_dirty, &self.task) {
             each(TaskState::KEY, None, Some(stored::encode(task)));
         }

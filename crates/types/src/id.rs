@@ -4,7 +4,7 @@
 //! `*Ix` is our dense number for it: a `u32`, valid inside one table, never on the wire.
 
 use crate::limits::ID_BYTES_MAX;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// A string is no id: it is empty, longer than [`ID_BYTES_MAX`] or holds a control character.
@@ -31,7 +31,12 @@ fn check(id: &str) -> Result<(), IdError> {
     if id.len() > ID_BYTES_MAX {
         return Err(IdError::TooLong { got: id.len() });
     }
-    if id.chars().any(char::is_control) {
+    // The ASCII ones are single bytes; U+0080 to U+009F are C2 80 to C2 9F. Every stored record
+    // is checked, so this does not decode the text.
+    let bytes = id.as_bytes();
+    if bytes.iter().any(u8::is_ascii_control)
+        || bytes.windows(2).any(|b| b[0] == 0xc2 && (0x80..=0x9f).contains(&b[1]))
+    {
         return Err(IdError::ControlCharacter);
     }
     Ok(())
@@ -40,9 +45,16 @@ fn check(id: &str) -> Result<(), IdError> {
 macro_rules! external_id {
     ($($(#[$doc:meta])* $Name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "Box<str>", into = "Box<str>")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "Box<str>")]
         pub struct $Name(Box<str>);
+
+        // Not derived: serde's `into` would copy the text first.
+        impl Serialize for $Name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
 
         impl $Name {
             /// Wraps an id of 1 to [`ID_BYTES_MAX`] bytes without control characters.
@@ -146,6 +158,11 @@ mod tests {
             ("too long",  &long,              Err(IdError::TooLong { got: 129 })),
             ("newline",   "a\nb",             Err(IdError::ControlCharacter)),
             ("nul",       "a\0",              Err(IdError::ControlCharacter)),
+            ("delete",    "\u{7f}",           Err(IdError::ControlCharacter)),
+            ("next line", "a\u{85}b",         Err(IdError::ControlCharacter)),
+            ("no break",  "a\u{a0}b",         Ok(())),
+            ("c2 and on", "\u{c2}\u{9f}",     Err(IdError::ControlCharacter)),
+            ("arrow",     "\u{2085}",         Ok(())),
         ];
         for (name, id, want) in cases {
             assert_eq!(ProductId::new(id).map(|_| ()), *want, "{name}");

@@ -117,8 +117,8 @@ impl Visitor<'_> for AmountVisitor {
 }
 
 /// An ISO 4217 currency code: three capital letters.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Currency([u8; 3]);
 
 /// A text is no currency code.
@@ -154,6 +154,13 @@ impl TryFrom<String> for Currency {
     type Error = CurrencyError;
     fn try_from(code: String) -> Result<Self, CurrencyError> {
         Self::new(&code)
+    }
+}
+
+// Not derived: serde's `into` would make a string first.
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

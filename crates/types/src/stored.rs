@@ -53,11 +53,32 @@ pub enum StoredError {
 /// Appends the stored form of `value` to `out`.
 pub fn encode_into<T: Stored>(value: &T, out: &mut Vec<u8>) {
     out.push(T::VERSION);
-    // Writing to a Vec cannot fail and no stored type has an unsized sequence, which are the only
-    // two errors postcard's serializer knows; the buffer is taken and given back.
-    let taken = std::mem::take(out);
-    if let Ok(filled) = postcard::to_extend(value, taken) {
-        *out = filled;
+    // Writing to a Vec cannot fail and no stored type has a sequence of unknown length, which are
+    // the only errors postcard's serializer knows.
+    let written = postcard::serialize_with_flavor(value, Appended(out));
+    debug_assert!(written.is_ok(), "{} does not encode", T::NAME);
+}
+
+/// Appends to a buffer in whole slices; postcard's own goes byte by byte.
+struct Appended<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Appended<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

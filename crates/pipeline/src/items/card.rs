@@ -83,7 +83,7 @@ pub struct CardRef<'a> {
 impl<'a> CardRef<'a> {
     pub(crate) fn of(items: &'a ItemTable, ix: ProductIx) -> Option<Self> {
         let row = items.rows.get(ix.at())?;
-        let facts = items.facts(ix);
+        let facts = *items.facts(ix);
         Some(Self {
             product_id: &row.id,
             card: row.card.as_deref(),

@@ -138,8 +138,8 @@ impl ItemTable {
     }
 
     /// The hot columns of a product; those of one never heard of for a foreign number.
-    pub fn facts(&self, ix: ProductIx) -> Facts {
-        self.facts.get(ix.at()).copied().unwrap_or(Facts::UNHEARD)
+    pub fn facts(&self, ix: ProductIx) -> &Facts {
+        self.facts.get(ix.at()).unwrap_or(&Facts::UNHEARD)
     }
 
     /// What a page shows of a product.

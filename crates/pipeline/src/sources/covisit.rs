@@ -55,21 +55,26 @@ impl CandidateSource for Covisit {
             },
         }));
         shortlist(out, start, limit * SHORTLIST);
-        damp(view, &mut out[start..]);
+        damp(view, &mut out[start..], &mut work.halvings);
         keep_best(out, start, limit);
     }
 }
 
 /// Divides by the neighbour's own popularity to the power of the damping. Popularity is taken
 /// relative to the most popular product, within the range the configuration looks at.
-fn damp(view: &View<'_>, proposals: &mut [Proposal]) {
+fn damp(view: &View<'_>, proposals: &mut [Proposal], halvings: &mut Vec<f32>) {
     let top = view.items.interest_key_max();
     if top == f64::NEG_INFINITY || view.config.covisit_damping <= 0.0 {
         return;
     }
     let range = f64::from(view.config.popularity_range);
-    for proposal in proposals {
-        let below = (top - view.items.facts(proposal.product).interest_key).clamp(0.0, range);
-        proposal.recall *= (below as f32 * view.config.covisit_damping).exp2();
+    // Two passes: nothing but loads in the first, so that their cache misses overlap.
+    halvings.clear();
+    halvings.extend(proposals.iter().map(|proposal| {
+        let below = top - view.items.facts(proposal.product).interest_key;
+        below.clamp(0.0, range) as f32
+    }));
+    for (proposal, below) in proposals.iter_mut().zip(halvings) {
+        proposal.recall *= (*below * view.config.covisit_damping).exp2();
     }
 }

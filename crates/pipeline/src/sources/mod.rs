@@ -51,6 +51,8 @@ sources! {
 #[derive(Debug, Default)]
 pub struct SourceWork {
     votes: DenseMap<Votes>,
+    /// Of a shortlist: how many halvings below the most popular product.
+    halvings: Vec<f32>,
 }
 
 /// What several products say for one other.

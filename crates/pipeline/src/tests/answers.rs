@@ -156,6 +156,45 @@ fn limits_are_kept_within_bounds() {
     }
 }
 
+/// What the filter wants lies behind the end of every ranking: all products are looked at.
+#[test]
+fn a_rare_wish_is_found() {
+    let mut world = World::new();
+    for number in 0..1_200 {
+        let brand = if number % 300 == 299 { "rare" } else { "x" };
+        world.put(card(&numbered(number), "a", brand, 1.0));
+        world.interest(&numbered(number), NOW, (1_200 - number) as f32);
+    }
+    let mut asked = query("home", 3);
+    asked.filter.brands = vec!["rare".into()];
+    let (slate, _) = answer(&world, &asked, None);
+    assert_eq!(
+        names(&world, &slate),
+        ["p299", "p599", "p899"],
+        "the most popular of them"
+    );
+}
+
+#[test]
+fn a_placement_may_show_what_is_out_of_stock() {
+    let mut world = World::new();
+    for (name, stock) in [("in", Some(1)), ("out", Some(0))] {
+        let mut card = card(&id(name), "a", "x", 1.0);
+        card.stock = stock;
+        world.put(card);
+    }
+    for (hide_out_of_stock, in_stock, want) in
+        [(true, false, 1), (false, false, 2), (false, true, 1)]
+    {
+        let mut config = PipelineConfig::default();
+        config.default.hide_out_of_stock = hide_out_of_stock;
+        let mut asked = query("anywhere", 5);
+        asked.filter.in_stock = in_stock;
+        let (slate, _) = recommend(&asked, None, &world.items, &config, &mut Scratch::default());
+        assert_eq!(slate.items.len(), want, "{hide_out_of_stock} {in_stock}");
+    }
+}
+
 #[test]
 fn the_newest_session_product_leads_to_its_neighbours() {
     let mut world = World::new();

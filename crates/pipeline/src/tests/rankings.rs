@@ -18,7 +18,7 @@ fn sorted_by(
         .map(|ix| (items.facts(ProductIx(ix)), ProductIx(ix)))
         .filter(|(facts, _)| facts.is_rankable())
         .filter(|(facts, _)| category.is_none_or(|c| items.is_within(facts.category(), c)))
-        .filter_map(|(facts, ix)| key(&facts).map(|key| (key, ix)))
+        .filter_map(|(facts, ix)| key(facts).map(|key| (key, ix)))
         .collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     all.into_iter().map(|(_, ix)| ix).collect()

@@ -137,7 +137,8 @@ pub trait Catalogue: Send + Sync {
     ///
     /// # Errors
     /// `TooLarge` above [`WRITES_MAX`], [`WRITE_BYTES_MAX`], [`ID_BYTES_MAX`] or
-    /// [`BODY_BYTES_MAX`]; `Full`, `Unavailable`. Then nothing was written.
+    /// [`BODY_BYTES_MAX`], and `Full`: nothing was written. After `Unavailable` the outcome may be
+    /// unknown, but it is all or nothing.
     fn write(&self, writes: Vec<Write>) -> PortFuture<'_, Vec<Outcome>>;
 
     /// Up to `limit` changes with sequence at least `from`, in order.

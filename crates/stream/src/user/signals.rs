@@ -141,20 +141,29 @@ impl Pairing<'_> {
     fn send_pair(&mut self, neighbour: &Neighbour<'_>, bought: bool) {
         let strength = self.arrival.strength.unwrap_or(0);
         let weight = weight(strength, neighbour.strength, neighbour.apart_ms);
-        let mut send = |product: &ProductId, other: &ProductId| {
+        let (at, cause) = (self.arrival.at.max(neighbour.at), self.cause);
+        let (mut product, mut other) = (self.product.clone(), neighbour.product.clone());
+        // Two records of one making: the ids change places.
+        for _ in 0..2 {
+            let partition = Partition::of(product.as_str());
             let record = ProductRecord::CoVisit {
-                product: product.clone(),
-                neighbour: other.clone(),
+                product,
+                neighbour: other,
                 weight,
-                at: self.arrival.at.max(neighbour.at),
+                at,
                 bought,
             };
-            let partition = Partition::of(product.as_str());
-            let envelope = caused_by(self.cause, record);
+            let envelope = caused_by(cause, record);
             self.out.send(Topic::ProductSignals, partition, &envelope);
-        };
-        send(self.product, neighbour.product);
-        send(neighbour.product, self.product);
+            match envelope.record {
+                ProductRecord::CoVisit {
+                    product: sent,
+                    neighbour,
+                    ..
+                } => (product, other) = (neighbour, sent),
+                _ => return,
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod add_to_cart;
 mod click;
+mod counters;
 pub mod draft;
 mod impression;
 mod parse;
@@ -16,6 +17,7 @@ mod search;
 mod view;
 mod wishlist;
 
+pub use counters::Counters;
 pub use draft::{EventDraft, Rejection};
 pub use parse::{Intake, build, parse};
 
@@ -173,41 +175,6 @@ impl KindTag {
             .get(usize::from(self.0))
             .copied()
             .unwrap_or("unknown")
-    }
-}
-
-/// How often each kind of event happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counters([u64; Kind::COUNT]);
-
-impl Counters {
-    /// Counts one more.
-    pub fn add(&mut self, tag: KindTag, count: u64) {
-        if let Some(slot) = self.0.get_mut(usize::from(tag.0)) {
-            *slot += count;
-        }
-    }
-
-    /// How often the kind called `name` happened; 0 for an unknown name.
-    pub fn of(&self, name: &str) -> u64 {
-        KindTag::of(name).map_or(0, |tag| self.0[usize::from(tag.0)])
-    }
-
-    /// Adds all of `other`.
-    pub fn merge(&mut self, other: &Self) {
-        for (slot, more) in self.0.iter_mut().zip(other.0) {
-            *slot += more;
-        }
-    }
-
-    /// Events of all kinds.
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// Name and count of every kind.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Kind::NAMES.iter().copied().zip(self.0.iter().copied())
     }
 }
 

@@ -12,13 +12,23 @@ struct Entry {
     before_newest_ms: u32,
 }
 
+struct Entries<'a> {
+    seen: &'a [Seen],
+    newest: EventTime,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.seen.iter().map(|s| Entry {
+            hash: s.hash,
+            before_newest_ms: u32::try_from(self.newest.since_ms(s.at)).unwrap_or(u32::MAX),
+        }))
+    }
+}
+
 pub(super) fn serialize<S: Serializer>(seen: &[Seen], serializer: S) -> Result<S::Ok, S::Error> {
     let newest = seen.iter().map(|s| s.at).max().unwrap_or_default();
-    let entries = seen.iter().map(|s| Entry {
-        hash: s.hash,
-        before_newest_ms: u32::try_from(newest.since_ms(s.at)).unwrap_or(u32::MAX),
-    });
-    (newest, entries.collect::<Vec<_>>()).serialize(serializer)
+    (newest, Entries { seen, newest }).serialize(serializer)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(

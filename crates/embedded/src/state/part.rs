@@ -1,0 +1,188 @@
+//! One partition of the state in memory: what is committed but not yet in the database.
+//!
+//! Two layers, newest first: `active` takes the commits; `frozen`, if any, is on its way to the
+//! database and still answers reads until it has arrived.
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use vitrina_ports::log::Offset;
+use vitrina_ports::state::Change;
+
+/// What a change costs beside its key and value, in the limit on memory.
+const CHANGE_OVERHEAD_BYTES: usize = 96;
+
+/// Bytes a change is counted with.
+pub(super) fn cost(key: &str, value: Option<&Bytes>) -> usize {
+    CHANGE_OVERHEAD_BYTES + key.len() + value.map_or(0, Bytes::len)
+}
+
+/// Changed keys, with their last value; `None` is a deletion.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Layer {
+    changes: BTreeMap<String, Option<Bytes>>,
+    bytes: usize,
+}
+
+impl Layer {
+    fn insert(&mut self, key: String, value: Option<Bytes>) {
+        self.bytes += cost(&key, value.as_ref());
+        let key_bytes = key.len();
+        if let Some(old) = self.changes.insert(key, value) {
+            let old_bytes = old.as_ref().map_or(0, Bytes::len);
+            self.bytes -= CHANGE_OVERHEAD_BYTES + key_bytes + old_bytes;
+        }
+    }
+
+    /// What the changes are counted with.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All changes in key order.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Option<&Bytes>)> {
+        let changes = self.changes.iter();
+        changes.map(|(key, value)| (key.as_str(), value.as_ref()))
+    }
+
+    fn after(&self, after: Option<&str>) -> impl Iterator<Item = (&str, Option<&Bytes>)> {
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let changes = self.changes.range::<str, _>((first, Bound::Unbounded));
+        changes.map(|(key, value)| (key.as_str(), value.as_ref()))
+    }
+}
+
+/// A layer on its way, and the position the database will stand at with it.
+#[derive(Debug, Clone)]
+pub(super) struct Frozen {
+    pub layer: Arc<Layer>,
+    pub position: Offset,
+}
+
+/// One partition.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// Of the last commit.
+    pub position: Offset,
+    /// Of the database.
+    stored: Offset,
+    /// Whether something was committed since the last freeze.
+    is_dirty: bool,
+    active: Layer,
+    frozen: Option<Frozen>,
+}
+
+impl Part {
+    /// A partition as the database has it.
+    pub(super) fn new(stored: Offset) -> Self {
+        Self {
+            position: stored,
+            stored,
+            ..Self::default()
+        }
+    }
+
+    /// Bytes of memory that wait for the database.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.active.bytes + self.frozen.as_ref().map_or(0, |frozen| frozen.layer.bytes)
+    }
+
+    /// Applies a commit.
+    pub(super) fn apply(&mut self, next: Offset, changes: Vec<Change>) {
+        for change in changes {
+            self.active.insert(change.key, change.value);
+        }
+        self.position = next;
+        self.is_dirty = true;
+    }
+
+    /// What memory knows of a key: `None` when it must be read from the database.
+    pub(super) fn find(&self, key: &str) -> Option<&Option<Bytes>> {
+        let frozen = || self.frozen.as_ref()?.layer.changes.get(key);
+        self.active.changes.get(key).or_else(frozen)
+    }
+
+    /// Makes everything committed so far one frozen layer, together with one that did not
+    /// arrive; `None` when the database has it all.
+    pub(super) fn freeze(&mut self) -> Option<Frozen> {
+        if self.is_dirty {
+            let active = std::mem::take(&mut self.active);
+            let layer = match self.frozen.take() {
+                None => Arc::new(active),
+                Some(mut stuck) => {
+                    let merged = Arc::make_mut(&mut stuck.layer);
+                    for (key, value) in active.changes {
+                        merged.insert(key, value);
+                    }
+                    stuck.layer
+                }
+            };
+            let position = self.position;
+            self.frozen = Some(Frozen { layer, position });
+            self.is_dirty = false;
+        }
+        self.frozen.clone()
+    }
+
+    /// The frozen layer has arrived in the database.
+    pub(super) fn arrived(&mut self) {
+        if let Some(frozen) = self.frozen.take() {
+            self.stored = frozen.position;
+        }
+    }
+
+    /// The database was opened again and stands at `found`. When that is not where it was left,
+    /// nothing in memory is based on it any more: memory is forgotten and `true` answered.
+    pub(super) fn resume(&mut self, found: Offset) -> bool {
+        let on_its_way = self.frozen.as_ref().map(|frozen| frozen.position);
+        if found == self.stored || Some(found) == on_its_way {
+            self.stored = found;
+            return false;
+        }
+        *self = Self::new(found);
+        true
+    }
+
+    /// Up to `limit` pairs with keys after `after`, where `stored` are the pairs of the database
+    /// from there on, in order.
+    pub(super) fn scan<E>(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        stored: impl Iterator<Item = Result<(String, Bytes), E>>,
+    ) -> Result<Vec<(String, Bytes)>, E> {
+        let empty = Layer::default();
+        let frozen = self.frozen.as_ref().map_or(&empty, |f| &f.layer);
+        let mut newest = self.active.after(after).peekable();
+        let mut newer = frozen.after(after).peekable();
+        let mut stored = stored.peekable();
+        let mut found = Vec::new();
+        while found.len() < limit {
+            if let Some(Err(_)) = stored.peek() {
+                return stored
+                    .next()
+                    .map_or(Ok(found), |error| error.map(|_| Vec::new()));
+            }
+            let in_store = stored.peek().and_then(|pair| pair.as_ref().ok());
+            let heads = [
+                newest.peek().map(|&(key, _)| key),
+                newer.peek().map(|&(key, _)| key),
+                in_store.map(|(key, _)| key.as_str()),
+            ];
+            let Some(key) = heads.into_iter().flatten().min().map(str::to_owned) else {
+                break;
+            };
+            // All three go on past the key; the newest that has it decides.
+            let from_newest = newest.next_if(|&(head, _)| head == key);
+            let from_newer = newer.next_if(|&(head, _)| head == key);
+            let from_store = stored.next_if(|pair| matches!(pair, Ok((head, _)) if *head == key));
+            let value = match from_newest.or(from_newer) {
+                Some((_, value)) => value.cloned(),
+                None => from_store.and_then(Result::ok).map(|(_, value)| value),
+            };
+            found.extend(value.map(|value| (key, value)));
+        }
+        Ok(found)
+    }
+}

@@ -35,6 +35,8 @@ struct Slot<O: Operator> {
     committed: Offset,
     /// O: up to where outputs are published.
     published: Option<Offset>,
+    /// Whether it started from the stored positions since the last error.
+    is_assigned: bool,
 }
 
 /// One stage's tasks on one worker.
@@ -56,6 +58,7 @@ impl<O: Operator> Stage<O> {
             task,
             committed: 0,
             published: None,
+            is_assigned: false,
         });
         Self {
             space,
@@ -66,13 +69,21 @@ impl<O: Operator> Stage<O> {
         }
     }
 
-    /// Forgets all memory and starts from the stored positions: reads S, then O.
+    /// All memory is in doubt: [`assign`](Self::assign) before the next round.
+    pub(crate) fn doubt(&mut self) {
+        for slot in &mut self.slots {
+            slot.is_assigned = false;
+        }
+    }
+
+    /// Forgets the memory of every task in doubt and starts it from the stored positions: reads
+    /// S, then O. What succeeded before an error need not be done again.
     ///
     /// # Errors
     /// `CannotStart` when the positions contradict each other or the log no longer reaches back
     /// to S; a port's error otherwise.
     pub(crate) async fn assign(&mut self, shared: &Shared) -> Result<(), EngineError> {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut().filter(|slot| !slot.is_assigned) {
             let partition = slot.task.partition();
             let at = StatePartition {
                 space: self.space,
@@ -104,6 +115,7 @@ impl<O: Operator> Stage<O> {
             }
             slot.committed = state_position;
             slot.published = published;
+            slot.is_assigned = true;
             shared.assigned(self.space, partition, state_position);
         }
         Ok(())
@@ -112,7 +124,7 @@ impl<O: Operator> Stage<O> {
     /// Processes what is there to read, publishes, commits; answers how many records it was.
     ///
     /// # Errors
-    /// Any error means: call [`assign`](Self::assign) before the next round.
+    /// Any error means: all is in doubt, [`doubt`](Self::doubt).
     pub(crate) async fn round(&mut self, shared: &Shared) -> Result<usize, EngineError> {
         let (mut records, mut outputs, mut consumed) = (0, Outputs::default(), Vec::new());
         for place in 0..self.slots.len() {
@@ -155,7 +167,7 @@ impl<O: Operator> Stage<O> {
     /// Commits whatever was processed since the last commit.
     ///
     /// # Errors
-    /// Any error means: call [`assign`](Self::assign) before the next round.
+    /// Any error means: all is in doubt, [`doubt`](Self::doubt).
     pub(crate) async fn commit(&mut self, shared: &Shared) -> Result<(), EngineError> {
         self.last_commit = Instant::now();
         for slot in &mut self.slots {

@@ -62,28 +62,35 @@ impl Worker {
         self.products.assign(shared).await
     }
 
-    /// Runs until the engine stops; every error ends in a pause and a new assignment.
+    /// Runs until the engine stops; every error ends in a pause and a new assignment. Until that
+    /// has succeeded nothing is processed and nothing committed: after an error the memory may
+    /// hold what was never published.
     pub(crate) async fn run(mut self, shared: Arc<Shared>) {
-        let mut pause = PAUSE_MIN;
-        let mut seen = 0;
+        let (mut pause, mut seen, mut is_sound) = (PAUSE_MIN, 0, true);
         while !*shared.stop.borrow() {
-            match self.step(&shared, &mut seen).await {
-                Ok(()) => pause = PAUSE_MIN,
-                Err(error) => {
-                    warn!(%error, pause_ms = pause.as_millis() as u64, "stream starts again");
-                    shared.figures.reassigned.add(1);
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = shared.stopped() => break,
-                    }
-                    pause = (pause * 2).min(PAUSE_MAX);
-                    if let Err(error) = self.assign(&shared).await {
-                        warn!(%error, "stream cannot start again yet");
-                    }
+            let done = if is_sound {
+                let done = self.step(&shared, &mut seen).await;
+                match &done {
+                    Ok(()) => pause = PAUSE_MIN,
+                    Err(_) => self.doubt(),
                 }
+                done
+            } else {
+                self.assign(&shared).await
+            };
+            is_sound = done.is_ok();
+            let Err(error) = done else {
+                continue;
+            };
+            warn!(%error, pause_ms = pause.as_millis() as u64, "stream starts again");
+            shared.figures.reassigned.add(1);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shared.stopped() => {}
             }
+            pause = (pause * 2).min(PAUSE_MAX);
         }
-        if let Err(error) = self.commit(&shared).await {
+        if is_sound && let Err(error) = self.commit(&shared).await {
             // Nothing is lost: what is not committed is applied again at the next start.
             info!(%error, "left the last batch to the next start");
         }
@@ -102,6 +109,11 @@ impl Worker {
             () = shared.stopped() => {}
         }
         Ok(())
+    }
+
+    fn doubt(&mut self) {
+        self.users.doubt();
+        self.products.doubt();
     }
 
     async fn commit(&mut self, shared: &Shared) -> Result<(), EngineError> {

@@ -10,6 +10,11 @@ use vitrina_ports::state::memory::MemoryState;
 
 /// Seeds run in the test command.
 const SEEDS: u64 = 12;
+/// Nearly every call fails.
+const BROKEN: FaultRates = FaultRates {
+    before_per_mille: 900,
+    after_per_mille: 50,
+};
 /// Rounds of events, a crash after each.
 const ROUNDS: u64 = 6;
 
@@ -49,22 +54,34 @@ async fn survive(seed: u64) {
     let catalogue = ports(log.clone(), state.clone());
     for round in 0..ROUNDS {
         let plan = FaultPlan::new(seed ^ round, FaultRates::default());
+        let state_plan = FaultPlan::new(!seed ^ round, FaultRates::default());
         let mut faulty = catalogue.clone();
         faulty.log = Arc::new(FaultyLog::new(Arc::clone(&log), Arc::clone(&plan)));
-        faulty.state = Arc::new(FaultyState::new(Arc::clone(&state), Arc::clone(&plan)));
+        faulty.state = Arc::new(FaultyState::new(Arc::clone(&state), Arc::clone(&state_plan)));
         let engine = Engine::start(faulty, EngineOptions::default(), clock())
             .await
             .expect("starts on consistent stores");
         plan.set_rates(rates);
+        state_plan.set_rates(rates);
         for _ in 0..10 {
             sent += send(&engine, sent).await;
         }
-        plan.set_rates(FaultRates::default());
-        let settled = tokio::time::timeout(Duration::from_secs(30), engine.settled()).await;
-        assert!(
-            settled.is_ok(),
-            "seed {seed}: once faults stop, everything is processed"
-        );
+        if round % 2 == 0 {
+            plan.set_rates(FaultRates::default());
+            state_plan.set_rates(FaultRates::default());
+            let settled = tokio::time::timeout(Duration::from_secs(30), engine.settled()).await;
+            assert!(settled.is_ok(), "seed {seed}: once faults stop, everything is processed");
+        } else {
+            // Stopped while the log does not work, but the state does.
+            state_plan.set_rates(FaultRates::default());
+            plan.set_rates(BROKEN);
+            let before = engine.figures().reassigned.get();
+            while engine.figures().reassigned.get() == before {
+                // The same events as before: they count once.
+                drop(engine.ingest((0..7).map(event).collect(), "test").await);
+                tokio::task::yield_now().await;
+            }
+        }
         engine.shutdown().await;
         // The tail of the state is lost, back to any commit that was made.
         state.crash((random.next() % 200) as usize);

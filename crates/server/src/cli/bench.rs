@@ -1,0 +1,32 @@
+//! `vitrina bench`: what this machine makes of the main job.
+
+use super::failure::Failure;
+use super::out::note;
+use super::shell::Shell;
+use clap::Args;
+
+/// Arguments of `vitrina bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Benchmarks to run [default: all]
+    pub names: Vec<String>,
+}
+
+pub(crate) async fn run(shell: &Shell, args: &BenchArgs) -> Result<(), Failure> {
+    super::logging::quiet();
+    let name = format!("vitrina-bench-{}", std::process::id());
+    // Beside the data, not in /tmp: that is memory on many machines, and fsync costs nothing there.
+    let scratch = shell.settings()?.data_dir.with_file_name(name);
+    std::fs::create_dir_all(&scratch)?;
+    let scratch = scratch.canonicalize()?;
+    let report = crate::bench::run(&args.names, &scratch, &|name| note(&format!("{name} …"))).await;
+    let removed = std::fs::remove_dir_all(&scratch);
+    let report = report.map_err(|error| match error {
+        crate::bench::BenchError::Unknown { .. } => Failure::wrong_use(error.to_string()),
+        _ => Failure::new(error.to_string()),
+    })?;
+    if let Err(error) = removed {
+        note(&format!("{} could not be removed: {error}", scratch.display()));
+    }
+    shell.out.show(&report, || report.table())
+}

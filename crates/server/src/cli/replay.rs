@@ -1,0 +1,67 @@
+//! `vitrina replay --verify`: does what is stored equal what the event log says?
+
+use super::failure::Failure;
+use super::shell::Shell;
+use super::table::table;
+use crate::door::running;
+use crate::ports::{OpenError, Stores, has_data};
+use crate::service::{Service, engine_options};
+use clap::Args;
+use vitrina_engine::{Verification, verify};
+
+/// Arguments of `vitrina replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Read the whole log again into empty memory and compare every value and every output
+    #[arg(long, required = true)]
+    verify: bool,
+}
+
+pub(crate) async fn run(shell: &Shell, args: &ReplayArgs) -> Result<(), Failure> {
+    super::logging::quiet();
+    debug_assert!(args.verify, "the only way to replay so far");
+    let settings = shell.settings()?;
+    if let Some(server) = running(&settings.data_dir, None).await {
+        let message = format!("a server runs on {} ({})", settings.data_dir.display(), server.url());
+        return Err(Failure::new(message).hint("stop it first: nothing may change meanwhile"));
+    }
+    if !has_data(&settings.data_dir) {
+        return Err(OpenError::NoData(settings.data_dir).into());
+    }
+    // What was accepted before a crash is applied first, as at any start.
+    let service = Service::open(&settings, false).await?;
+    service.engine.settled().await;
+    service.close().await?;
+    let opening = settings.clone();
+    let opened = tokio::task::spawn_blocking(move || Stores::open(&opening));
+    let stores = opened.await.map_err(|error| Failure::new(error.to_string()))??;
+    let found = verify(&stores.ports(), &engine_options(&settings, 0)).await;
+    let closed = tokio::task::spawn_blocking(move || stores.close());
+    closed
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?
+        .map_err(OpenError::from)?;
+    let found = found.map_err(OpenError::from)?;
+    shell.out.show(&found, || as_text(&found))?;
+    if found.differences > 0 {
+        let message = format!("{} differences", found.differences);
+        return Err(Failure::new(message).hint(
+            "keep the data directory as it is and report this; a restored backup replays cleanly",
+        ));
+    }
+    Ok(())
+}
+
+fn as_text(found: &Verification) -> String {
+    let rows = [
+        ["records processed again".to_owned(), found.records.to_string()],
+        ["values compared".to_owned(), found.values.to_string()],
+        ["published records compared".to_owned(), found.outputs.to_string()],
+        ["differences".to_owned(), found.differences.to_string()],
+    ];
+    let mut text = table(["", "count"], &rows);
+    for example in &found.examples {
+        text += &format!("\n{example}");
+    }
+    text
+}

@@ -1,0 +1,331 @@
+//! From URLs to adapters, and what the embedded ones need done.
+//!
+//! This release has one adapter for every port: the data directory.
+
+use crate::config::Settings;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use vitrina_embedded::catalogue::EmbeddedCatalogue;
+use vitrina_embedded::disk::{Disk, DiskLock, OsDisk};
+use vitrina_embedded::log::{EmbeddedLog, LogOptions};
+use vitrina_embedded::slates::EmbeddedSlates;
+use vitrina_embedded::state::{EmbeddedState, StateOptions};
+use vitrina_engine::{EngineError, Ports, Storage, Upkeep};
+use vitrina_ports::PortError;
+use vitrina_ports::log::{EventLog, Offset};
+use vitrina_ports::state::{Space, StatePartition, StateStore};
+use vitrina_types::partition::Partition;
+use vitrina_types::time::IngestTime;
+use vitrina_types::topic::Topic;
+
+/// Name of the file by which a process holds a data directory.
+pub const LOCK_FILE: &str = "lock";
+const DAY_MS: u64 = 86_400_000;
+/// The URL of every port in this release.
+const EMBEDDED: &str = "embedded:";
+
+/// The stores cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A URL whose adapter is not here.
+    #[error("{field} = \"{url}\": this release has no such adapter")]
+    NoAdapter {
+        /// The field of the configuration.
+        field: &'static str,
+        /// What it says, without user and password.
+        url: String,
+    },
+    /// Another process has the data directory.
+    #[error("{} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// There is nothing to open.
+    #[error("there is no data in {}", .0.display())]
+    NoData(PathBuf),
+    /// The directory cannot be used.
+    #[error("{}: {source}", .dir.display())]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A store said no.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoAdapter { .. } => {
+                "it knows \"embedded:\" only, which keeps everything in data_dir"
+            }
+            Self::InUse(_) => {
+                "wait until it has ended, or talk to it: a server writes its address to server.json there"
+            }
+            Self::NoData(_) => {
+                "name the directory with --data-dir; `vitrina serve` or `vitrina import` begins a new one"
+            }
+            Self::Directory { .. } => "check that it exists and that you may write there",
+            Self::Port(PortError::Full { .. }) => {
+                "make room on the disk, or lower disk_reserve_bytes"
+            }
+            Self::Port(_) | Self::Engine(_) => return None,
+        })
+    }
+}
+
+/// The stores of one data directory, all open.
+pub struct Stores {
+    log: Arc<EmbeddedLog>,
+    state: Arc<EmbeddedState>,
+    catalogue: Arc<EmbeddedCatalogue>,
+    slates: Arc<EmbeddedSlates>,
+    data_dir: PathBuf,
+    reserve_bytes: u64,
+    repairs: Vec<String>,
+    runtime: Handle,
+    _lock: DiskLock,
+}
+
+impl Stores {
+    /// Opens what the URLs name. Blocking; call it on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do.
+    pub fn open(settings: &Settings) -> Result<Arc<Self>, OpenError> {
+        Self::open_on(settings, Arc::new(OsDisk))
+    }
+
+    /// The same with the event log on a disk of its own kind: what tests of power cuts use.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do.
+    pub fn open_on(settings: &Settings, disk: Arc<dyn Disk>) -> Result<Arc<Self>, OpenError> {
+        for (field, url) in [
+            ("log", &settings.log),
+            ("state", &settings.state),
+            ("catalogue", &settings.catalogue),
+            ("slates", &settings.slates),
+        ] {
+            if url != EMBEDDED {
+                let url = without_secrets(url);
+                return Err(OpenError::NoAdapter { field, url });
+            }
+        }
+        let data_dir = settings.data_dir.clone();
+        let lock = hold(&data_dir)?;
+        let runtime = Handle::current();
+        let log = EmbeddedLog::open(&data_dir, log_options(settings), disk)?;
+        let catalogue = EmbeddedCatalogue::open(&data_dir, settings.disk_reserve_bytes)?;
+        let state_options = StateOptions {
+            reserve_bytes: settings.disk_reserve_bytes / 2,
+            ..StateOptions::new(barrier(Arc::clone(&log), runtime.clone()))
+        };
+        let state = EmbeddedState::open(&data_dir, state_options)?;
+        let repairs = repairs(&log, &state);
+        Ok(Arc::new(Self {
+            slates: Arc::new(state.slates()),
+            state: Arc::new(state),
+            catalogue: Arc::new(catalogue),
+            log,
+            reserve_bytes: settings.disk_reserve_bytes,
+            repairs,
+            data_dir,
+            runtime,
+            _lock: lock,
+        }))
+    }
+
+    /// The stores as the engine sees them.
+    pub fn ports(self: &Arc<Self>) -> Ports {
+        Ports {
+            log: Arc::clone(&self.log) as _,
+            state: Arc::clone(&self.state) as _,
+            catalogue: Arc::clone(&self.catalogue) as _,
+            slates: Arc::clone(&self.slates) as _,
+            upkeep: Arc::clone(self) as _,
+        }
+    }
+
+    /// Closes all stores; the directory stays held until the last reference goes. Blocking.
+    ///
+    /// # Errors
+    /// The first store's that could not be closed cleanly; all are closed, nothing acknowledged
+    /// is lost.
+    pub fn close(&self) -> Result<(), PortError> {
+        // State first: its flush makes the log durable before.
+        let state = self.state.close();
+        let catalogue = self.catalogue.close();
+        state.and(catalogue).and(self.log.close())
+    }
+
+    /// What was repaired when the stores were opened, in words.
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
+    }
+
+    /// Reads the whole log and checks every sum; answers the bytes read. Blocking.
+    ///
+    /// # Errors
+    /// The first damage.
+    pub fn verify(&self) -> Result<u64, PortError> {
+        Ok(self.log.verify()?.bytes)
+    }
+
+    /// Up to where each partition has been processed.
+    fn positions(&self) -> Result<Vec<(Topic, Partition, Offset)>, PortError> {
+        let spaces = [(Space::Users, Topic::UserEvents), (Space::Products, Topic::ProductSignals)];
+        let mut positions = Vec::new();
+        for (space, topic) in spaces {
+            for partition in Partition::all() {
+                let place = StatePartition { space, partition };
+                let read = self.runtime.block_on(self.state.get_many(place, &[]))?;
+                positions.push((topic, partition, read.position));
+            }
+        }
+        Ok(positions)
+    }
+}
+
+impl Upkeep for Stores {
+    fn flush(&self) -> Result<(), PortError> {
+        self.state.flush().map(|_| ())
+    }
+
+    fn retain(&self, now: IngestTime) -> Result<(), PortError> {
+        // Read before the flush: what is kept begins at positions that are on disk.
+        let positions = self.positions()?;
+        self.state.flush()?;
+        let now_ms = u64::try_from(now.0).unwrap_or(0);
+        let retained = self.log.retain(now_ms, &positions)?;
+        if retained.segment_count > 0 {
+            let (segments, bytes) = (retained.segment_count, retained.bytes);
+            tracing::info!(segments, bytes, "removed expired segments of the event log");
+        }
+        Ok(())
+    }
+
+    fn heal(&self) -> Result<bool, PortError> {
+        if self.catalogue.needs_reopen() {
+            self.catalogue.reopen()?;
+        }
+        if !self.state.needs_reopen() {
+            return Ok(false);
+        }
+        Ok(!self.state.reopen()?.is_empty())
+    }
+
+    fn storage(&self) -> Storage {
+        Storage {
+            log_bytes: self.log.status().bytes,
+            free_bytes: OsDisk.free_bytes(&self.data_dir).unwrap_or(0),
+            reserve_bytes: self.reserve_bytes,
+            repairs: self.repairs.clone(),
+        }
+    }
+}
+
+/// Creates the directory and takes it for this process.
+///
+/// # Errors
+/// `InUse`, `Directory`.
+pub fn hold(data_dir: &Path) -> Result<DiskLock, OpenError> {
+    let failed = |source: io::Error| OpenError::Directory {
+        dir: data_dir.to_owned(),
+        source,
+    };
+    OsDisk.create_dir(data_dir).map_err(failed)?;
+    OsDisk.lock(&data_dir.join(LOCK_FILE)).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse(data_dir.to_owned()),
+        _ => failed(error),
+    })
+}
+
+/// Whether there is anything in a data directory.
+pub fn has_data(data_dir: &Path) -> bool {
+    data_dir.join("log").is_dir()
+}
+
+fn log_options(settings: &Settings) -> LogOptions {
+    LogOptions {
+        reserve_bytes: settings.disk_reserve_bytes,
+        retention_ms: settings.retention_days.saturating_mul(DAY_MS),
+        retention_bytes: match settings.retention_bytes {
+            0 => u64::MAX,
+            bytes => bytes,
+        },
+        ..LogOptions::default()
+    }
+}
+
+/// State never gets ahead of the log on disk: an empty durable call waits for all before it.
+fn barrier(log: Arc<EmbeddedLog>, runtime: Handle) -> vitrina_embedded::state::BeforeFlush {
+    Box::new(move || {
+        let synced = runtime.block_on(log.publish(Vec::new(), Vec::new(), true));
+        synced.map(|_| ())
+    })
+}
+
+fn repairs(log: &EmbeddedLog, state: &EmbeddedState) -> Vec<String> {
+    let mut repairs = Vec::new();
+    if let Some(healed) = log.healed() {
+        repairs.push(format!(
+            "the event log ended in {} bytes that a crash cut off, in segment {}; they were never acknowledged and are dropped",
+            healed.bytes_dropped, healed.segment
+        ));
+    }
+    if state.rebuilt() {
+        repairs.push(
+            "the state was damaged and is moved aside; it is being rebuilt from the event log"
+                .to_owned(),
+        );
+    }
+    repairs
+}
+
+/// A URL without user and password.
+fn without_secrets(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}…{}", &url[..scheme + 3], &url[at..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_adapter_of_a_later_release_is_refused_without_its_secrets() {
+        let settings = Settings {
+            state: "redis://user:pass@cache:6379".to_owned(),
+            ..Settings::default()
+        };
+        let error = Stores::open(&settings).err().map(|error| error.to_string());
+        let want = "state = \"redis://…@cache:6379\": this release has no such adapter";
+        assert_eq!(error.as_deref(), Some(want));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_directory_has_one_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_dir: dir.path().join("data"),
+            ..Settings::default()
+        };
+        let first = Stores::open(&settings).unwrap();
+        assert!(matches!(Stores::open(&settings), Err(OpenError::InUse(_))));
+        tokio::task::spawn_blocking(move || first.close().unwrap()).await.unwrap();
+        assert!(Stores::open(&settings).is_ok());
+    }
+}

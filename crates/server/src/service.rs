@@ -1,0 +1,156 @@
+//! One engine on its stores, with its faces: what `serve`, `demo` and a command on a data
+//! directory of its own run.
+
+use crate::config::Settings;
+use crate::console::view::FactBlock;
+use crate::console::{ConsoleApp, EngineSource, Ticker};
+use crate::http::{ApiKey, App, HttpOptions, Scope};
+use crate::ports::{OpenError, Stores};
+use axum::Router;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use vitrina_engine::{Clock, Engine, EngineOptions};
+use vitrina_types::time::IngestTime;
+
+/// Name of the file with the key under which network addresses are hashed.
+const ADDRESS_KEY_FILE: &str = "address-key";
+
+/// A running engine and its routes.
+pub struct Service {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// All routes: the API and the console.
+    pub router: Router,
+    /// What feeds the console's live figures.
+    pub ticker: Option<Ticker>,
+    /// What the HTTP face shares.
+    pub app: App,
+    stores: Arc<Stores>,
+}
+
+impl Service {
+    /// Opens the stores and starts the engine. With `keys` the routes ask for the configured API
+    /// keys; without, whoever holds the router may do everything.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do.
+    pub async fn open(settings: &Settings, keys: bool) -> Result<Self, OpenError> {
+        let opening = settings.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let stores = Stores::open(&opening)?;
+            let address_key = address_key(&opening.data_dir).map_err(|source| {
+                let dir = opening.data_dir.clone();
+                OpenError::Directory { dir, source }
+            })?;
+            Ok::<_, OpenError>((stores, address_key))
+        });
+        let (stores, address_key) = opened.await.map_err(|error| OpenError::Directory {
+            dir: settings.data_dir.clone(),
+            source: io::Error::other(error),
+        })??;
+        let options = engine_options(settings, address_key);
+        let engine = Engine::start(stores.ports(), options, wall_clock()).await?;
+        let app = App::new(Arc::clone(&engine), http_options(settings, keys));
+        let facts = FactBlock {
+            title: "Configuration".to_owned(),
+            facts: settings.facts(),
+        };
+        let source = EngineSource::new(Arc::clone(&engine), vec![facts]);
+        let (console, ticker) = ConsoleApp::new(Arc::new(source));
+        Ok(Self {
+            router: crate::http::router(app.clone(), crate::console::router(console)),
+            engine,
+            ticker: Some(ticker),
+            app,
+            stores,
+        })
+    }
+
+    /// What was repaired when the stores were opened, in words.
+    pub fn repairs(&self) -> &[String] {
+        self.stores.repairs()
+    }
+
+    /// Stops the engine, writes all state and closes the stores.
+    ///
+    /// # Errors
+    /// The first store's that could not be closed cleanly; nothing acknowledged is lost.
+    pub async fn close(self) -> Result<(), OpenError> {
+        self.engine.shutdown().await;
+        let stores = Arc::clone(&self.stores);
+        let closed = tokio::task::spawn_blocking(move || stores.close());
+        closed.await.map_err(|error| OpenError::Directory {
+            dir: Path::new(".").to_owned(),
+            source: io::Error::other(error),
+        })??;
+        Ok(())
+    }
+}
+
+/// The one place where the wall clock is read for the engine.
+pub fn wall_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        IngestTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+/// The engine's options as configured.
+pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
+    let mut options = EngineOptions {
+        commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        flush_interval: Duration::from_millis(settings.flush_interval_ms),
+        after_wait: Duration::from_millis(settings.after_wait_ms),
+        lag_max: settings.limits.waiting_events_max,
+        address_key,
+        id_seed: random_number(),
+        ..EngineOptions::default()
+    };
+    options.user.currency = settings.currency;
+    let pipeline = &mut options.pipeline;
+    for placement in pipeline.placements.iter_mut().chain([&mut pipeline.default]) {
+        placement.hide_purchased &= settings.pipeline.already_purchased;
+        placement.hide_out_of_stock &= settings.pipeline.out_of_stock;
+    }
+    options
+}
+
+fn http_options(settings: &Settings, keys: bool) -> HttpOptions {
+    let scoped = [(&settings.api_keys, Scope::Full), (&settings.write_keys, Scope::WriteOnly)];
+    let all = scoped.into_iter().flat_map(|(secrets, scope)| {
+        secrets.iter().filter_map(move |secret| ApiKey::from_sha256(&secret.hex(), scope))
+    });
+    HttpOptions {
+        keys: if keys { all.collect() } else { Vec::new() },
+        cors_origins: settings.cors_origins.clone(),
+        body_bytes_in_flight: usize::try_from(settings.limits.body_bytes_in_flight)
+            .unwrap_or(usize::MAX),
+        request_timeout: Duration::from_millis(settings.limits.request_timeout_ms),
+    }
+}
+
+/// A number nobody can guess, from the system; good enough without it, since `RandomState` is
+/// seeded from there too.
+fn random_number() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(SystemTime::now())
+}
+
+/// The key under which addresses are hashed: made once for a data directory, so that equal
+/// addresses keep equal hashes.
+fn address_key(data_dir: &Path) -> io::Result<u64> {
+    let file = data_dir.join(ADDRESS_KEY_FILE);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{ADDRESS_KEY_FILE} is damaged"))
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = random_number();
+            crate::files::write_whole(&file, format!("{key:016x}\n").as_bytes())?;
+            Ok(key)
+        }
+        Err(error) => Err(error),
+    }
+}

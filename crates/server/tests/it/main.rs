@@ -1,0 +1,9 @@
+//! The binary from outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod disk_full;
+mod http;
+mod kill;
+mod power_cut;
+mod support;

@@ -11,7 +11,10 @@ use vitrina_types::time::IngestTime;
 
 fuzz_target!(|bytes: &[u8]| {
     let ingest_time = IngestTime(1_700_000_000_000);
-    let fresh_event_id = || EventId::new("fresh").expect("a plain id");
+    let Ok(fresh) = EventId::new("fresh") else {
+        return;
+    };
+    let fresh_event_id = || fresh.clone();
     let intake = Intake {
         ingest_time,
         fresh_event_id: &fresh_event_id,

@@ -175,6 +175,17 @@ impl Kv {
         Ok(resumed)
     }
 
+    /// Makes everything written so far durable.
+    pub(crate) fn sync(&self) -> Result<(), PortError> {
+        let Some(opened) = &*self.opened.read() else {
+            return Err(PortError::Closed {
+                port: self.shape.port,
+            });
+        };
+        let synced = opened.db.persist(PersistMode::SyncAll);
+        synced.map_err(|error| self.write_failed(&error))
+    }
+
     /// Makes everything durable and closes the database for good. Closing twice is fine.
     pub(crate) fn close(&self) -> Result<(), PortError> {
         self.is_closed.store(true, Ordering::Relaxed);

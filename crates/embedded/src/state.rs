@@ -180,6 +180,15 @@ impl EmbeddedState {
         Ok(flushed)
     }
 
+    /// Makes what was flushed survive a power cut: to be called before the part of the log that
+    /// it stands for is deleted.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Closed`.
+    pub fn sync(&self) -> Result<(), PortError> {
+        self.kv.sync()
+    }
+
     /// Flushes, makes everything durable and closes. Then every call answers `Closed`.
     ///
     /// # Errors

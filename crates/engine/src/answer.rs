@@ -22,6 +22,7 @@ use vitrina_types::partition::Partition;
 use vitrina_types::state::{UserState, UserValue};
 use vitrina_types::stored;
 use vitrina_types::time::EventTime;
+use vitrina_types::topic::Topic;
 
 /// Keys read in one step of a count.
 const COUNT_PAGE: usize = 5_000;
@@ -56,12 +57,31 @@ impl Visitor {
 pub struct RecommendRequest {
     /// For whom; `None` when nobody is known.
     pub visitor: Option<Visitor>,
+    /// Whose history counts while nothing is known of `visitor`: the cookie of a user who has
+    /// just registered.
+    pub fallback: Option<Visitor>,
     /// What is asked. Its `now` is set by the engine.
     pub query: Query,
     /// What the answer must know, as an intake call said.
     pub after: Option<PositionToken>,
     /// Whether the reasons are wanted with the answer.
     pub explain: bool,
+    /// Whether nobody is shown the answer: it is no impression then, and counts nowhere.
+    pub preview: bool,
+}
+
+impl RecommendRequest {
+    /// A question for a slate that somebody will see.
+    pub fn new(visitor: Option<Visitor>, query: Query) -> Self {
+        Self {
+            visitor,
+            fallback: None,
+            query,
+            after: None,
+            explain: false,
+            preview: false,
+        }
+    }
 }
 
 /// Where an answer came from.
@@ -138,17 +158,18 @@ pub(crate) async fn recommend(
     let began = Instant::now();
     let RecommendRequest {
         visitor,
+        fallback,
         mut query,
         after,
         explain,
+        preview,
     } = request;
-    let known = match &visitor {
-        Some(visitor) => know(shared, visitor, after.as_ref()).await?,
-        None => Known {
-            state: None,
-            fresh: after.map(|_| true),
-        },
-    };
+    let known = know_one_of(
+        shared,
+        [visitor.as_ref(), fallback.as_ref()],
+        after.as_ref(),
+    )
+    .await?;
     query.now = shared.event_now();
     let id = shared.ids.fresh(shared.now());
     let slate_id = SlateId::new(&id).map_err(|error| EngineError::CannotStart {
@@ -169,16 +190,20 @@ pub(crate) async fn recommend(
         };
         (items, kept)
     };
-    impressions.leave(shared, kept.impression.clone());
+    if !preview {
+        impressions.leave(shared, kept.impression.clone());
+    }
     shared.traces.keep(kept);
     let explanation = if explain {
         crate::explain::explain(shared, &slate_id).await?
     } else {
         None
     };
-    let second = shared.second();
-    shared.figures.answers.add(1, second);
-    shared.figures.answer.record(began.elapsed(), second);
+    if !preview {
+        let second = shared.second();
+        shared.figures.answers.add(1, second);
+        shared.figures.answer.record(began.elapsed(), second);
+    }
     if known.fresh == Some(false) {
         shared.figures.stale_answers.add(1);
     }
@@ -238,32 +263,69 @@ fn impression(
     }
 }
 
+/// What is known of the first of the visitors of whom anything is known.
+async fn know_one_of(
+    shared: &Shared,
+    visitors: [Option<&Visitor>; 2],
+    after: Option<&PositionToken>,
+) -> Result<Known, EngineError> {
+    let mut known = Known {
+        state: None,
+        fresh: after.map(|_| true),
+    };
+    for visitor in visitors.into_iter().flatten() {
+        if known.state.is_none() {
+            let more = know(shared, visitor, after).await?;
+            known.state = more.state;
+            known.fresh = known.fresh.zip(more.fresh).map(|(one, other)| one && other);
+        }
+    }
+    Ok(known)
+}
+
 /// Wait one: the visitor's state, after the position asked for or after the longest wait.
 async fn know(
     shared: &Shared,
     visitor: &Visitor,
     after: Option<&PositionToken>,
 ) -> Result<Known, EngineError> {
-    let at = StatePartition {
-        space: Space::Users,
-        partition: visitor.partition(),
+    let wanted = after.map(|token| token.of(visitor.partition()).unwrap_or(0));
+    let (position, state) = read_after(shared, visitor, wanted).await?;
+    let mut known = Known {
+        fresh: wanted.map(|wanted| position >= wanted),
+        state,
     };
-    let wanted = after.map(|token| token.of(at.partition).unwrap_or(0));
+    if let Some(user) = known.state.as_ref().and_then(|s| s.linked_to.clone()) {
+        // The third wait, named: an anonymous id that turned out to be a user. What the anonymous
+        // partition has applied it has forwarded before, so the user's state is as fresh when it
+        // has come to where that partition's log ends now.
+        let user = Visitor::User(user);
+        let log = &shared.ports.log;
+        let end = log.bounds(Topic::UserEvents, user.partition()).end;
+        let forwarded = wanted.map(|_| end);
+        let (position, state) = read_after(shared, &user, forwarded).await?;
+        known.fresh = known.fresh.map(|fresh| fresh && position >= end);
+        known.state = state;
+    }
+    Ok(known)
+}
+
+/// The visitor's state, with its position: at least `wanted`, unless that takes too long.
+async fn read_after(
+    shared: &Shared,
+    visitor: &Visitor,
+    wanted: Option<Offset>,
+) -> Result<(Offset, Option<UserState>), EngineError> {
     if let Some(wanted) = wanted.filter(|&wanted| wanted > 0) {
+        let at = StatePartition {
+            space: Space::Users,
+            partition: visitor.partition(),
+        };
         let reached = shared.ports.state.reached(at, wanted);
         // Too late is not an error: the answer then says that it is not fresh.
         let _ = tokio::time::timeout(shared.options.after_wait, reached).await;
     }
-    let (position, state) = read(shared, visitor).await?;
-    let state = match state.as_ref().and_then(|state| state.linked_to.clone()) {
-        // The third wait, named: an anonymous id that turned out to be a user.
-        Some(user) => read(shared, &Visitor::User(user)).await?.1,
-        None => state,
-    };
-    Ok(Known {
-        state,
-        fresh: wanted.map(|wanted| position >= wanted),
-    })
+    read(shared, visitor).await
 }
 
 /// The visitor's state, with its position.

@@ -94,10 +94,9 @@ impl Upkeep for NoUpkeep {
 pub struct EngineOptions {
     /// Threads of the stream, at least 1; partitions are dealt out to them.
     pub stream_threads: usize,
-    /// Live, state is committed at most this long after its outputs.
+    /// Live, state is committed with every batch; while a backlog is worked off, commits
+    /// coalesce up to this long.
     pub commit_interval: Duration,
-    /// While old data is loaded, commits coalesce up to this long.
-    pub backfill_commit_interval: Duration,
     /// State is written to disk this often.
     pub flush_interval: Duration,
     /// Time passes for idle partitions this often.
@@ -134,8 +133,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             stream_threads: 1,
-            commit_interval: Duration::from_millis(50),
-            backfill_commit_interval: Duration::from_secs(1),
+            commit_interval: Duration::from_secs(1),
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(60),
             retain_interval: Duration::from_secs(60),

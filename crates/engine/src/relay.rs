@@ -72,6 +72,7 @@ async fn step(shared: &Shared, position: &mut Option<Offset>) -> Result<(), Engi
     // empty durable call waits for all calls before it.
     shared.ports.log.append(Vec::new()).await?;
     shared.ports.catalogue.trim_outbox(next).await?;
+    shared.moved();
     Ok(())
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     progress: watch::Sender<u64>,
     /// State positions, by space and partition.
     applied: [Vec<AtomicU64>; 2],
+    /// Events left out as duplicates, ever, by partition.
+    duplicates: Vec<AtomicU64>,
     on_the_way: Vec<Mutex<VecDeque<OnTheWay>>>,
 }
 
@@ -59,6 +61,7 @@ impl Shared {
             stop: watch::channel(false).0,
             progress: watch::channel(0).0,
             applied: [zeros(), zeros()],
+            duplicates: zeros(),
             on_the_way: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
         }
     }
@@ -109,12 +112,25 @@ impl Shared {
                 }
             }
         }
-        self.progress.send_modify(|count| *count += 1);
+        self.moved();
     }
 
     /// A state partition starts at `position`.
     pub(crate) fn assigned(&self, space: Space, partition: Partition, position: Offset) {
         self.applied[space as usize][partition.at()].store(position, Ordering::Release);
+    }
+
+    /// A task has left out so many duplicates, ever.
+    pub(crate) fn counted(&self, space: Space, partition: Partition, duplicates: u64) {
+        if space == Space::Users {
+            self.duplicates[partition.at()].store(duplicates, Ordering::Relaxed);
+        }
+    }
+
+    /// Events left out as duplicates, ever.
+    pub(crate) fn duplicates(&self) -> u64 {
+        let counts = self.duplicates.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// Where a state partition stands.
@@ -132,10 +148,22 @@ impl Shared {
             .sum()
     }
 
+    /// Something moved that somebody may wait for.
+    pub(crate) fn moved(&self) {
+        self.progress.send_modify(|count| *count += 1);
+    }
+
+    /// Whether anything is on its way: in the outbox, or in the log but not in state.
+    async fn is_settled(&self) -> bool {
+        let outbox = self.ports.catalogue.outbox(0, 1).await;
+        outbox.is_ok_and(|changes| changes.is_empty())
+            && self.lag(Space::Users) + self.lag(Space::Products) == 0
+    }
+
     /// Waits until nothing is on its way.
     pub(crate) async fn settled(&self) {
         let mut progress = self.progress.subscribe();
-        while self.lag(Space::Users) + self.lag(Space::Products) > 0 {
+        while !self.is_settled().await {
             if progress.changed().await.is_err() {
                 return;
             }

@@ -17,10 +17,15 @@ use vitrina_ports::log::{Append, Consumed, Consumer, Offset, Records};
 use vitrina_ports::state::{Change, Commit, KEYS_PER_READ_MAX, Space, StatePartition};
 use vitrina_stream::{Operator, Output, Task};
 use vitrina_types::partition::Partition;
+use vitrina_types::state::TaskState;
+use vitrina_types::stored;
 use vitrina_types::topic::Topic;
 
-/// Bytes of one partition read in one round.
-const READ_BYTES: usize = 256 * 1_024;
+/// Bytes of one partition read in one round. An order of 200 lines makes some 400 times its bytes
+/// in outputs, so this bounds a publish too: below a third of what a log call may carry.
+const READ_BYTES: usize = 64 * 1_024;
+/// Outputs of a round beyond this are published before the next partition is read.
+const PUBLISH_BYTES: usize = 8 * 1_024 * 1_024;
 /// A record whose processing panics this often is given up.
 const ATTEMPTS_MAX: u32 = 3;
 /// A round of more records than this is taken for backfill: its commits coalesce.
@@ -89,7 +94,9 @@ impl<O: Operator> Stage<O> {
                 space: self.space,
                 partition,
             };
-            let state_position = shared.ports.state.get_many(at, &[]).await?.position;
+            let own = [TaskState::KEY.to_owned()];
+            let found = shared.ports.state.get_many(at, &own).await?;
+            let state_position = found.position;
             let consumer = consumer::<O>(partition);
             let published = shared.ports.log.committed(&consumer).await?;
             let bounds = shared.ports.log.bounds(O::INPUT, partition);
@@ -117,6 +124,14 @@ impl<O: Operator> Stage<O> {
             slot.published = published;
             slot.is_assigned = true;
             shared.assigned(self.space, partition, state_position);
+            let task: Option<TaskState> = found
+                .values
+                .into_iter()
+                .flatten()
+                .find_map(|bytes| stored::decode(&bytes).ok());
+            if let Some(task) = task {
+                shared.counted(self.space, partition, task.duplicates);
+            }
         }
         Ok(())
     }
@@ -151,13 +166,17 @@ impl<O: Operator> Stage<O> {
                 });
                 slot.published = Some(next);
             }
+            if outputs.bytes >= PUBLISH_BYTES {
+                let (appends, consumed) = (outputs.take(), std::mem::take(&mut consumed));
+                shared.ports.log.publish(appends, consumed, false).await?;
+            }
         }
         if !consumed.is_empty() {
-            let appends = outputs.appends();
+            let appends = outputs.take();
             shared.ports.log.publish(appends, consumed, false).await?;
         }
         let live = records <= BACKFILL_ROUND;
-        let interval = shared.options.backfill_commit_interval;
+        let interval = shared.options.commit_interval;
         if live || self.last_commit.elapsed() >= interval {
             self.commit(shared).await?;
         }
@@ -196,6 +215,8 @@ impl<O: Operator> Stage<O> {
             };
             shared.ports.state.commit(commit).await?;
             slot.committed = next;
+            let duplicates = slot.task.task_state().duplicates;
+            shared.counted(self.space, partition, duplicates);
             shared.committed(self.space, partition, next);
         }
         Ok(())
@@ -278,20 +299,27 @@ fn consumer<O: Operator>(partition: Partition) -> Consumer {
 
 /// Outputs of all tasks of a round, one [`Append`] a target partition.
 #[derive(Default)]
-struct Outputs(FxHashMap<(Topic, Partition), Records>);
+struct Outputs {
+    records: FxHashMap<(Topic, Partition), Records>,
+    bytes: usize,
+}
 
 impl Outputs {
     fn add(&mut self, output: Output) {
-        let records = self.0.entry((output.topic, output.partition)).or_default();
+        self.bytes += output.bytes.len();
+        let target = (output.topic, output.partition);
+        let records = self.records.entry(target).or_default();
         for record in output.records() {
             records.push(record);
         }
     }
 
-    fn appends(self) -> Vec<Append> {
+    /// All of them, by topic and partition; none are left.
+    fn take(&mut self) -> Vec<Append> {
+        self.bytes = 0;
         let mut appends: Vec<Append> = self
-            .0
-            .into_iter()
+            .records
+            .drain()
             .map(|((topic, partition), records)| Append {
                 topic,
                 partition,

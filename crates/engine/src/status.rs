@@ -19,6 +19,8 @@ pub struct Status {
     pub refused: u64,
     /// User-keyed records applied since then.
     pub applied: u64,
+    /// Events left out because their id had been counted, ever.
+    pub duplicates: u64,
     /// Answers given since then.
     pub answers: u64,
     /// Events per second, mean of the last 10 s.
@@ -82,6 +84,7 @@ pub(crate) fn status(shared: &Shared) -> Status {
         accepted: figures.accepted.total(),
         refused: figures.refused.get(),
         applied: figures.applied.total(),
+        duplicates: shared.duplicates(),
         answers: figures.answers.total(),
         events_per_second: figures.accepted.per_second(second),
         answers_per_second: figures.answers.per_second(second),

@@ -40,14 +40,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Writes state to disk; heals stores that failed.
+/// Opens stores again that failed, and writes state to disk.
 pub(crate) async fn flush_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
     let upkeep = Arc::clone(&shared.ports.upkeep);
     let done = tokio::task::spawn_blocking(move || {
-        upkeep.flush().or_else(|error| {
-            warn!(%error, "state was not written to disk");
-            upkeep.heal().map(|_| ())
-        })
+        // Tasks whose state stepped back find out at their next commit and start again from it.
+        if upkeep.heal()? {
+            warn!("stores were opened again; state stepped back and catches up");
+        }
+        upkeep.flush()
     });
     Ok(done.await.map_err(|_| EngineError::Stopping)??)
 }

@@ -121,11 +121,15 @@ impl Client {
     /// `Address` when `url` is not an `http://` one; `Unexpected` for a key no header can carry.
     pub fn new(url: &str, key: Option<&str>) -> Result<Self, ClientError> {
         let url = url.trim_end_matches('/');
-        let uri: Uri = url.parse().map_err(|_| ClientError::Address(url.to_owned()))?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| ClientError::Address(url.to_owned()))?;
         if uri.scheme_str() != Some("http") || uri.host().is_none() {
             return Err(ClientError::Address(url.to_owned()));
         }
-        let bearer = key.map(|key| HeaderValue::from_str(&format!("Bearer {key}"))).transpose();
+        let bearer = key
+            .map(|key| HeaderValue::from_str(&format!("Bearer {key}")))
+            .transpose();
         let mut key = bearer
             .map_err(|_| ClientError::Unexpected("the API key holds odd letters".to_owned()))?;
         if let Some(key) = &mut key {
@@ -170,15 +174,26 @@ impl Client {
             .body(Full::new(body))
             .map_err(|error| ClientError::Unexpected(error.to_string()))?;
         let answered = async {
-            let response = self.pool.request(request).await.map_err(|e| unreachable(reason(&e)))?;
+            let response = self
+                .pool
+                .request(request)
+                .await
+                .map_err(|e| unreachable(reason(&e)))?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+                .collect()
+                .await;
+            let body = body
+                .map_err(|error| unreachable(error.to_string()))?
+                .to_bytes();
             Ok(Reply { status, body })
         };
         match tokio::time::timeout(ANSWER_WAIT, answered).await {
             Ok(reply) => reply,
-            Err(_) => Err(unreachable(format!("no answer in {} s", ANSWER_WAIT.as_secs()))),
+            Err(_) => Err(unreachable(format!(
+                "no answer in {} s",
+                ANSWER_WAIT.as_secs()
+            ))),
         }
     }
 

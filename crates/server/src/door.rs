@@ -82,7 +82,7 @@ impl Door {
         if need == Need::Existing && !has_data(&settings.data_dir) {
             return Err(OpenError::NoData(settings.data_dir.clone()));
         }
-        let service = Service::open(settings, false).await?;
+        let service = Service::open_alone(settings).await?;
         // What was accepted before a crash is applied before anybody asks.
         service.engine.settled().await;
         Ok(Self::Here(Box::new(service)))
@@ -116,7 +116,11 @@ impl Door {
             Err(never) => match never {},
         };
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| unexpected(&error))?;
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| unexpected(&error))?;
         Ok(Reply {
             status,
             body: body.to_bytes(),
@@ -128,7 +132,9 @@ impl Door {
     /// # Errors
     /// As [`Self::call`]; when the server refuses.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.call(Method::GET, path, JSON, Bytes::new()).await?.json()
+        self.call(Method::GET, path, JSON, Bytes::new())
+            .await?
+            .json()
     }
 
     /// Ends it; an engine opened here writes its state and closes.

@@ -182,7 +182,10 @@ impl Stores {
 
     /// Up to where each partition has been processed.
     fn positions(&self) -> Result<Vec<(Topic, Partition, Offset)>, PortError> {
-        let spaces = [(Space::Users, Topic::UserEvents), (Space::Products, Topic::ProductSignals)];
+        let spaces = [
+            (Space::Users, Topic::UserEvents),
+            (Space::Products, Topic::ProductSignals),
+        ];
         let mut positions = Vec::new();
         for (space, topic) in spaces {
             for partition in Partition::all() {
@@ -204,6 +207,8 @@ impl Upkeep for Stores {
         // Read before the flush: what is kept begins at positions that are on disk.
         let positions = self.positions()?;
         self.state.flush()?;
+        // A power cut must not take the state back behind the beginning of the log.
+        self.state.sync()?;
         let now_ms = u64::try_from(now.0).unwrap_or(0);
         let retained = self.log.retain(now_ms, &positions)?;
         if retained.segment_count > 0 {
@@ -243,10 +248,12 @@ pub fn hold(data_dir: &Path) -> Result<DiskLock, OpenError> {
         source,
     };
     OsDisk.create_dir(data_dir).map_err(failed)?;
-    OsDisk.lock(&data_dir.join(LOCK_FILE)).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::InUse(data_dir.to_owned()),
-        _ => failed(error),
-    })
+    OsDisk
+        .lock(&data_dir.join(LOCK_FILE))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => OpenError::InUse(data_dir.to_owned()),
+            _ => failed(error),
+        })
 }
 
 /// Whether there is anything in a data directory.
@@ -325,7 +332,9 @@ mod tests {
         };
         let first = Stores::open(&settings).unwrap();
         assert!(matches!(Stores::open(&settings), Err(OpenError::InUse(_))));
-        tokio::task::spawn_blocking(move || first.close().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || first.close().unwrap())
+            .await
+            .unwrap();
         assert!(Stores::open(&settings).is_ok());
     }
 }

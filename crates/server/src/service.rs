@@ -31,12 +31,32 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the stores and starts the engine. With `keys` the routes ask for the configured API
-    /// keys; without, whoever holds the router may do everything.
+    /// Opens the stores and starts the engine, for others to see: the routes ask for the configured
+    /// API keys, and the console shows `facts`.
     ///
     /// # Errors
     /// [`OpenError`], with what to do.
-    pub async fn open(settings: &Settings, keys: bool) -> Result<Self, OpenError> {
+    pub async fn open(settings: &Settings, facts: Vec<FactBlock>) -> Result<Self, OpenError> {
+        Self::begin(settings, http_options(settings), facts).await
+    }
+
+    /// As [`open`](Self::open), for this process alone: whoever holds the routes may do everything.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do.
+    pub async fn open_alone(settings: &Settings) -> Result<Self, OpenError> {
+        let http = HttpOptions {
+            keys: Vec::new(),
+            ..http_options(settings)
+        };
+        Self::begin(settings, http, Vec::new()).await
+    }
+
+    async fn begin(
+        settings: &Settings,
+        http: HttpOptions,
+        facts: Vec<FactBlock>,
+    ) -> Result<Self, OpenError> {
         let opening = settings.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let stores = Stores::open(&opening)?;
@@ -52,12 +72,8 @@ impl Service {
         })??;
         let options = engine_options(settings, address_key);
         let engine = Engine::start(stores.ports(), options, wall_clock()).await?;
-        let app = App::new(Arc::clone(&engine), http_options(settings, keys));
-        let facts = FactBlock {
-            title: "Configuration".to_owned(),
-            facts: settings.facts(),
-        };
-        let source = EngineSource::new(Arc::clone(&engine), vec![facts]);
+        let app = App::new(Arc::clone(&engine), http);
+        let source = EngineSource::new(Arc::clone(&engine), facts);
         let (console, ticker) = ConsoleApp::new(Arc::new(source));
         Ok(Self {
             router: crate::http::router(app.clone(), crate::console::router(console)),
@@ -92,7 +108,9 @@ impl Service {
 /// The one place where the wall clock is read for the engine.
 pub fn wall_clock() -> Clock {
     Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         IngestTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     })
 }
@@ -110,20 +128,29 @@ pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
     };
     options.user.currency = settings.currency;
     let pipeline = &mut options.pipeline;
-    for placement in pipeline.placements.iter_mut().chain([&mut pipeline.default]) {
+    for placement in pipeline
+        .placements
+        .iter_mut()
+        .chain([&mut pipeline.default])
+    {
         placement.hide_purchased &= settings.pipeline.already_purchased;
         placement.hide_out_of_stock &= settings.pipeline.out_of_stock;
     }
     options
 }
 
-fn http_options(settings: &Settings, keys: bool) -> HttpOptions {
-    let scoped = [(&settings.api_keys, Scope::Full), (&settings.write_keys, Scope::WriteOnly)];
+fn http_options(settings: &Settings) -> HttpOptions {
+    let scoped = [
+        (&settings.api_keys, Scope::Full),
+        (&settings.write_keys, Scope::WriteOnly),
+    ];
     let all = scoped.into_iter().flat_map(|(secrets, scope)| {
-        secrets.iter().filter_map(move |secret| ApiKey::from_sha256(&secret.hex(), scope))
+        secrets
+            .iter()
+            .filter_map(move |secret| ApiKey::from_sha256(&secret.hex(), scope))
     });
     HttpOptions {
-        keys: if keys { all.collect() } else { Vec::new() },
+        keys: all.collect(),
         cors_origins: settings.cors_origins.clone(),
         body_bytes_in_flight: usize::try_from(settings.limits.body_bytes_in_flight)
             .unwrap_or(usize::MAX),
@@ -144,7 +171,10 @@ fn address_key(data_dir: &Path) -> io::Result<u64> {
     let file = data_dir.join(ADDRESS_KEY_FILE);
     match std::fs::read_to_string(&file) {
         Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|_| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{ADDRESS_KEY_FILE} is damaged"))
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{ADDRESS_KEY_FILE} is damaged"),
+            )
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = random_number();

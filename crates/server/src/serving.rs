@@ -109,8 +109,10 @@ pub fn url_of(address: SocketAddr) -> String {
 /// When signals cannot be heard.
 pub fn signal() -> io::Result<impl Future<Output = &'static str>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     Ok(async move {
         let name = tokio::select! {
             _ = interrupt.recv() => "SIGINT",

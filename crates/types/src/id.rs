@@ -35,7 +35,9 @@ fn check(id: &str) -> Result<(), IdError> {
     // is checked, so this does not decode the text.
     let bytes = id.as_bytes();
     if bytes.iter().any(u8::is_ascii_control)
-        || bytes.windows(2).any(|b| b[0] == 0xc2 && (0x80..=0x9f).contains(&b[1]))
+        || bytes
+            .windows(2)
+            .any(|b| b[0] == 0xc2 && (0x80..=0x9f).contains(&b[1]))
     {
         return Err(IdError::ControlCharacter);
     }

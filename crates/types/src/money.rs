@@ -52,6 +52,12 @@ impl Amount {
         Self(self.0.saturating_mul(i64::from(count)))
     }
 
+    /// The same amount with the other sign; saturating.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+
     /// The sum of two amounts; saturating.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -65,6 +65,14 @@ pub enum UserRecord {
         /// Keys of states.
         keys: Vec<Box<str>>,
     },
+    /// An anonymous visitor known as this user turned out to be another one since. In the user's
+    /// partition.
+    Unlink {
+        /// The user it was.
+        user_id: UserId,
+        /// The visitor.
+        anonymous_id: AnonymousId,
+    },
 }
 
 impl UserRecord {
@@ -74,7 +82,9 @@ impl UserRecord {
         match self {
             Self::Event(event) => Some(event.subject.partition_id()),
             Self::Link { anonymous_id, .. } => Some(anonymous_id.as_str()),
-            Self::Adopt { user_id, .. } | Self::Forward { user_id, .. } => Some(user_id.as_str()),
+            Self::Adopt { user_id, .. }
+            | Self::Forward { user_id, .. }
+            | Self::Unlink { user_id, .. } => Some(user_id.as_str()),
             Self::Tick | Self::Expire { .. } | Self::Forget { .. } => None,
         }
     }

@@ -12,8 +12,8 @@ use std::fmt;
 #[error("not an RFC 3339 time with a zone, nor epoch milliseconds between 1970 and 9999")]
 pub struct TimeError;
 
-/// 9999-12-30T22:00:00.999Z: the last millisecond that every zone can write as RFC 3339.
-const MS_MAX: i64 = 253_402_207_200_999;
+/// 9999-12-30T22:00:00Z: the last second that can be written as RFC 3339 in every zone.
+const MS_MAX: i64 = 253_402_207_200_000;
 
 macro_rules! time {
     ($($(#[$doc:meta])* $Name:ident),+ $(,)?) => {$(

@@ -37,5 +37,8 @@ fn every_input_of_the_corpus_is_answered() {
         assert_eq!(again, Ok(envelope), "{}", path.display());
         accepted += 1;
     }
-    assert!(accepted >= 5 && refused >= 9, "{accepted} accepted, {refused} refused");
+    assert!(
+        accepted >= 5 && refused >= 9,
+        "{accepted} accepted, {refused} refused"
+    );
 }

@@ -11,6 +11,8 @@
 //! in `fixtures!` from `now` to `old` (its values are what the old bytes mean now), and add a
 //! line for the new file.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod values {
     pub(crate) mod catalogue;
     pub(crate) mod records;
@@ -30,7 +32,9 @@ enum Age {
 }
 
 fn path(file: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "fixtures", file].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures", file]
+        .iter()
+        .collect()
 }
 
 fn framed<T: Stored>(values: &[T]) -> Vec<u8> {
@@ -63,7 +67,10 @@ fn check<T: Stored + PartialEq + std::fmt::Debug>(file: &str, age: Age, want: &[
     assert_eq!(got, want, "{file} means something else now");
     if age == Age::Now {
         let same = framed(want) == bytes;
-        assert!(same, "{file}: the form changed; raise VERSION and add a file");
+        assert!(
+            same,
+            "{file}: the form changed; raise VERSION and add a file"
+        );
     }
 }
 

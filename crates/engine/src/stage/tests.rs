@@ -11,8 +11,7 @@ use vitrina_stream::{Outbox, UserStage, Working};
 use vitrina_types::event::user_key;
 use vitrina_types::id::UserId;
 use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
-use vitrina_types::state::{TaskState, UserValue};
-use vitrina_types::stored;
+use vitrina_types::state::UserValue;
 use vitrina_types::time::IngestTime;
 
 /// The user stage, but it panics over everything this visitor does.

@@ -57,7 +57,10 @@ async fn survive(seed: u64) {
         let state_plan = FaultPlan::new(!seed ^ round, FaultRates::default());
         let mut faulty = catalogue.clone();
         faulty.log = Arc::new(FaultyLog::new(Arc::clone(&log), Arc::clone(&plan)));
-        faulty.state = Arc::new(FaultyState::new(Arc::clone(&state), Arc::clone(&state_plan)));
+        faulty.state = Arc::new(FaultyState::new(
+            Arc::clone(&state),
+            Arc::clone(&state_plan),
+        ));
         let engine = Engine::start(faulty, EngineOptions::default(), clock())
             .await
             .expect("starts on consistent stores");
@@ -70,7 +73,10 @@ async fn survive(seed: u64) {
             plan.set_rates(FaultRates::default());
             state_plan.set_rates(FaultRates::default());
             let settled = tokio::time::timeout(Duration::from_secs(30), engine.settled()).await;
-            assert!(settled.is_ok(), "seed {seed}: once faults stop, everything is processed");
+            assert!(
+                settled.is_ok(),
+                "seed {seed}: once faults stop, everything is processed"
+            );
         } else {
             // Stopped while the log does not work, but the state does.
             state_plan.set_rates(FaultRates::default());

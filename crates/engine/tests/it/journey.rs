@@ -162,3 +162,25 @@ async fn a_restart_knows_everything() {
     assert_eq!(again.count_visitors().await.unwrap(), 1);
     again.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_as_large_as_allowed_do_not_choke_the_stream() {
+    let (engine, ports) = engine().await;
+    let order = |number: u64| {
+        let lines: Vec<String> = (0..200)
+            .map(|line| format!(r#"{{"product_id":"p{}"}}"#, (number * 37 + line) % 5_000))
+            .collect();
+        raw(&format!(
+            r#"{{"event_id":"o{number}","event_type":"purchase","user_id":"u{}","items":[{}]}}"#,
+            number % 3,
+            lines.join(",")
+        ))
+    };
+    ingest(&engine, (0..100).map(order).collect()).await;
+    let settled = tokio::time::timeout(std::time::Duration::from_secs(60), engine.settled());
+    assert!(settled.await.is_ok(), "{:?}", engine.status());
+    assert_eq!(engine.status().reassigned, 0);
+    engine.shutdown().await;
+    let found = verify(&ports, &EngineOptions::default()).await.unwrap();
+    assert_eq!((found.differences, found.events["purchase"]), (0, 100));
+}

@@ -69,11 +69,11 @@ pub(crate) async fn ingest(engine: &Engine, events: Vec<RawEvent>) -> Receipt {
 /// A slate of ten for a user.
 pub(crate) async fn recommend(engine: &Engine, user: &str, after: Option<&Receipt>) -> Answer {
     let placement = PlacementId::new("home").expect("id");
+    let visitor = Visitor::User(UserId::new(user).expect("id"));
+    let query = Query::new(EventTime(0), placement, 10);
     let request = RecommendRequest {
-        visitor: Some(Visitor::User(UserId::new(user).expect("id"))),
-        query: Query::new(EventTime(0), placement, 10),
         after: after.map(|receipt| receipt.position.clone()),
-        explain: false,
+        ..RecommendRequest::new(Some(visitor), query)
     };
     engine.recommend(request).await.expect("answers")
 }

@@ -61,10 +61,31 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     let note = format!("at 1,000/s, {} sent late by over 1 ms", latencies.late);
     let name = "answers, 100,000 products";
     Ok(vec![
-        Figure::new(&format!("{name}, p50"), latencies.ms(0.5), "ms", Good::AtMost, P50_MS_MAX)
-            .note(note),
-        Figure::new(&format!("{name}, p99"), latencies.ms(0.99), "ms", Good::AtMost, P99_MS_MAX),
-        Figure::new(&format!("{name}, saturation"), rate, "answers/s", Good::AtLeast, RATE_MIN)
-            .note(format!("32 connections; peak memory {:.0} MB", peak as f64 / 1e6)),
+        Figure::new(
+            &format!("{name}, p50"),
+            latencies.ms(0.5),
+            "ms",
+            Good::AtMost,
+            P50_MS_MAX,
+        )
+        .note(note),
+        Figure::new(
+            &format!("{name}, p99"),
+            latencies.ms(0.99),
+            "ms",
+            Good::AtMost,
+            P99_MS_MAX,
+        ),
+        Figure::new(
+            &format!("{name}, saturation"),
+            rate,
+            "answers/s",
+            Good::AtLeast,
+            RATE_MIN,
+        )
+        .note(format!(
+            "32 connections; peak memory {:.0} MB",
+            peak as f64 / 1e6
+        )),
     ])
 }

@@ -31,7 +31,12 @@ pub(super) async fn fill(host: &str) -> Result<(), BenchError> {
         }
         let path = "/v1/products:batch";
         let (status, answer) = wire
-            .call(Method::POST, path, "application/x-ndjson", Bytes::from(body))
+            .call(
+                Method::POST,
+                path,
+                "application/x-ndjson",
+                Bytes::from(body),
+            )
             .await?;
         if !status.is_success() {
             let shown = String::from_utf8_lossy(&answer);

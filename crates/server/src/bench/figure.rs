@@ -75,7 +75,11 @@ impl Machine {
             cpu: field("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: (kib / 1_048_576.0 * 10.0).round() / 10.0,
-            profile: if cfg!(debug_assertions) { "debug" } else { "release" },
+            profile: if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
         }
     }
 }
@@ -129,7 +133,12 @@ mod tests {
 
     #[test]
     fn short_cases() {
-        let cases = [(1_234_567.4, "1,234,567"), (999.9, "999.9"), (4.567, "4.57"), (0.0, "0.00")];
+        let cases = [
+            (1_234_567.4, "1,234,567"),
+            (999.9, "999.9"),
+            (4.567, "4.57"),
+            (0.0, "0.00"),
+        ];
         for (value, want) in cases {
             assert_eq!(short(value), want);
         }

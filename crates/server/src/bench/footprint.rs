@@ -22,8 +22,14 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     Ok(vec![
         Figure::new("binary", binary, "MB", Good::AtMost, BINARY_MB_MAX)
             .note("as it runs; stripped when built with --profile dist"),
-        Figure::new("idle memory", now as f64 / 1e6, "MB", Good::AtMost, IDLE_MB_MAX)
-            .note("empty data directory"),
+        Figure::new(
+            "idle memory",
+            now as f64 / 1e6,
+            "MB",
+            Good::AtMost,
+            IDLE_MB_MAX,
+        )
+        .note("empty data directory"),
         Figure::new("start to ready, empty", ready_ms, "ms", Good::AtMost, 300.0),
     ])
 }

@@ -43,8 +43,8 @@ async fn probe(mut wire: Wire, number: u64) -> Result<(Wire, Option<Duration>), 
     );
     let receipt = wire.events(Bytes::from(body)).await?;
     let accepted = Instant::now();
-    let receipt: serde_json::Value = serde_json::from_slice(&receipt)
-        .map_err(|error| BenchError::Subject(error.to_string()))?;
+    let receipt: serde_json::Value =
+        serde_json::from_slice(&receipt).map_err(|error| BenchError::Subject(error.to_string()))?;
     let after = receipt["position"].as_str().unwrap_or_default();
     let path = format!("/v1/recommendations/probe{user}?limit=10&after={after}");
     loop {
@@ -61,7 +61,9 @@ async fn probe(mut wire: Wire, number: u64) -> Result<(Wire, Option<Duration>), 
         .await?;
     let wanted = format!("\"seen{product}\"");
     if !String::from_utf8_lossy(&viewed).contains(&wanted) {
-        return Err(BenchError::Subject(format!("a fresh answer lacks {wanted}")));
+        return Err(BenchError::Subject(format!(
+            "a fresh answer lacks {wanted}"
+        )));
     }
     Ok((wire, Some(took)))
 }
@@ -85,8 +87,20 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     );
     let name = "event accepted → in the user's answer";
     Ok(vec![
-        Figure::new(&format!("{name}, p95"), probed.ms(0.95), "ms", Good::AtMost, P95_MS_MAX)
-            .note(note),
-        Figure::new(&format!("{name}, p99"), probed.ms(0.99), "ms", Good::AtMost, P99_MS_MAX),
+        Figure::new(
+            &format!("{name}, p95"),
+            probed.ms(0.95),
+            "ms",
+            Good::AtMost,
+            P95_MS_MAX,
+        )
+        .note(note),
+        Figure::new(
+            &format!("{name}, p99"),
+            probed.ms(0.99),
+            "ms",
+            Good::AtMost,
+            P99_MS_MAX,
+        ),
     ])
 }

@@ -69,8 +69,15 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     let seconds = import(&file, &scratch.join("data"))?;
     let rate = ROWS as f64 / seconds;
     Ok(vec![
-        Figure::new("import, durable and applied", rate, "events/s", Good::AtLeast, RATE_MIN).note(
-            format!("1,000,000 rows, {seconds:.1} s from the start of the command to its end"),
-        ),
+        Figure::new(
+            "import, durable and applied",
+            rate,
+            "events/s",
+            Good::AtLeast,
+            RATE_MIN,
+        )
+        .note(format!(
+            "1,000,000 rows, {seconds:.1} s from the start of the command to its end"
+        )),
     ])
 }

@@ -41,9 +41,24 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     let single = single.await?;
     subject.stop()?;
     Ok(vec![
-        Figure::new("intake, batches of 100", batched, "events/s", Good::AtLeast, BATCHED_MIN)
-            .note(format!("8 connections; peak memory {:.0} MB", peak as f64 / 1e6)),
-        Figure::new("intake, single events", single, "events/s", Good::AtLeast, SINGLE_MIN)
-            .note("64 connections"),
+        Figure::new(
+            "intake, batches of 100",
+            batched,
+            "events/s",
+            Good::AtLeast,
+            BATCHED_MIN,
+        )
+        .note(format!(
+            "8 connections; peak memory {:.0} MB",
+            peak as f64 / 1e6
+        )),
+        Figure::new(
+            "intake, single events",
+            single,
+            "events/s",
+            Good::AtLeast,
+            SINGLE_MIN,
+        )
+        .note("64 connections"),
     ])
 }

@@ -38,9 +38,21 @@ pub(super) async fn run(scratch: &Path) -> Result<Vec<Figure>, BenchError> {
     let killed_ms = subject.ready.as_secs_f64() * 1e3;
     subject.stop()?;
     Ok(vec![
-        Figure::new("start to ready, 1 M events, clean", clean_ms, "ms", Good::AtMost, CLEAN_MS_MAX)
-            .note(format!("{:.0} MB resident", resident as f64 / 1e6)),
-        Figure::new("start to ready, 1 M events, killed", killed_ms, "ms", Good::AtMost, KILLED_MS_MAX)
-            .note("killed at saturated intake"),
+        Figure::new(
+            "start to ready, 1 M events, clean",
+            clean_ms,
+            "ms",
+            Good::AtMost,
+            CLEAN_MS_MAX,
+        )
+        .note(format!("{:.0} MB resident", resident as f64 / 1e6)),
+        Figure::new(
+            "start to ready, 1 M events, killed",
+            killed_ms,
+            "ms",
+            Good::AtMost,
+            KILLED_MS_MAX,
+        )
+        .note("killed at saturated intake"),
     ])
 }

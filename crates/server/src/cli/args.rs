@@ -9,11 +9,16 @@ use std::path::PathBuf;
 
 /// Real-time recommendations for shops, in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "vitrina", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "vitrina",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// For every command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: Global,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -21,7 +26,7 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Common {
+pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -35,7 +40,13 @@ pub struct Common {
     #[arg(long, global = true, value_name = "URL", env = "VITRINA_URL")]
     pub url: Option<String>,
     /// API key for that server
-    #[arg(long, global = true, value_name = "KEY", env = "VITRINA_API_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "VITRINA_API_KEY",
+        hide_env_values = true
+    )]
     pub api_key: Option<String>,
 }
 

@@ -29,7 +29,11 @@ pub(crate) async fn run(shell: &Shell, args: &BackupArgs) -> Result<(), Failure>
     super::logging::quiet();
     let settings = shell.settings()?;
     if let Some(server) = running(&settings.data_dir, None).await {
-        let message = format!("a server runs on {} ({})", settings.data_dir.display(), server.url());
+        let message = format!(
+            "a server runs on {} ({})",
+            settings.data_dir.display(),
+            server.url()
+        );
         return Err(Failure::new(message).hint(
             "stop it for the backup; this release does not copy a directory that is being written",
         ));
@@ -69,7 +73,11 @@ fn copy_all(settings: &Settings, to: &Path) -> Result<Manifest, Failure> {
         let target = manifest::below(&to.join(FILES_DIR), &path)?;
         let (bytes, sha256) = manifest::copy(&settings.data_dir.join(&path), &target)
             .map_err(|error| Failure::new(format!("{path}: {error}")))?;
-        files.push(Kept { path, bytes, sha256 });
+        files.push(Kept {
+            path,
+            bytes,
+            sha256,
+        });
         bar.at(files.len() as u64);
     }
     bar.clear();

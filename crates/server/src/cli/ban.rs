@@ -60,7 +60,11 @@ impl Target {
 }
 
 pub(crate) async fn run(shell: &Shell, args: &BanArgs) -> Result<(), Failure> {
-    let need = if matches!(args.what, What::Add { .. }) { Need::Any } else { Need::Existing };
+    let need = if matches!(args.what, What::Add { .. }) {
+        Need::Any
+    } else {
+        Need::Existing
+    };
     let door = shell.door(need).await?;
     let done = call(&door, &args.what).await;
     door.close().await?;
@@ -70,7 +74,11 @@ pub(crate) async fn run(shell: &Shell, args: &BanArgs) -> Result<(), Failure> {
 
 async fn call(door: &Door, what: &What) -> Result<(Value, String), Failure> {
     match what {
-        What::Add { target, reason, author } => {
+        What::Add {
+            target,
+            reason,
+            author,
+        } => {
             let mut body = json!({ "reason": reason, "author": author });
             if let Some(id) = &target.product_id {
                 body["product_id"] = json!(id);
@@ -92,7 +100,8 @@ async fn call(door: &Door, what: &What) -> Result<(Value, String), Failure> {
         What::List => {
             let bans = all(door).await?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let row = |ban: &Value| ["ban_id", "reason", "author", "created_at"].map(|k| text(&ban[k]));
+            let row =
+                |ban: &Value| ["ban_id", "reason", "author", "created_at"].map(|k| text(&ban[k]));
             let rows: Vec<_> = bans.iter().map(row).collect();
             let shown = table(["banned", "reason", "by", "since"], &rows);
             Ok((json!({ "bans": bans }), shown))
@@ -103,7 +112,9 @@ async fn call(door: &Door, what: &What) -> Result<(Value, String), Failure> {
 async fn all(door: &Door) -> Result<Vec<Value>, Failure> {
     let (mut bans, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let on = cursor.map(|cursor| format!("&cursor={}", encoded(&cursor))).unwrap_or_default();
+        let on = cursor
+            .map(|cursor| format!("&cursor={}", encoded(&cursor)))
+            .unwrap_or_default();
         let mut page: Value = door.get(&format!("/v1/bans?limit=1000{on}")).await?;
         if let Some(Value::Array(some)) = page.get_mut("bans").map(Value::take) {
             bans.extend(some);

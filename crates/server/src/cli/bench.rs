@@ -26,7 +26,10 @@ pub(crate) async fn run(shell: &Shell, args: &BenchArgs) -> Result<(), Failure> 
         _ => Failure::new(error.to_string()),
     })?;
     if let Err(error) = removed {
-        note(&format!("{} could not be removed: {error}", scratch.display()));
+        note(&format!(
+            "{} could not be removed: {error}",
+            scratch.display()
+        ));
     }
     shell.out.show(&report, || report.table())
 }

@@ -78,7 +78,9 @@ const NOT_BEFORE_S: u64 = 1_735_689_600;
 
 /// The nearest directory that exists, going up from `dir`.
 fn existing(dir: &Path) -> PathBuf {
-    let up = dir.ancestors().find(|dir| dir.is_dir() && !dir.as_os_str().is_empty());
+    let up = dir
+        .ancestors()
+        .find(|dir| dir.is_dir() && !dir.as_os_str().is_empty());
     up.unwrap_or(Path::new(".")).to_owned()
 }
 
@@ -91,7 +93,10 @@ pub(crate) fn disk(settings: &Settings) -> Vec<Finding> {
     let _ = std::fs::remove_file(&path);
     let place = format!("{}", dir.display());
     let mut findings = match measured {
-        Ok(median) => vec![Finding::ok("data directory", format!("{place} is writable")), sync(median)],
+        Ok(median) => vec![
+            Finding::ok("data directory", format!("{place} is writable")),
+            sync(median),
+        ],
         Err(error) => vec![Finding::fail(
             "data directory",
             format!("{place}: {error}"),
@@ -116,7 +121,10 @@ fn measure_sync(path: &Path) -> std::io::Result<Duration> {
 }
 
 fn sync(median: Duration) -> Finding {
-    let found = format!("{:.2} ms to make 4 KiB durable", median.as_secs_f64() * 1_000.0);
+    let found = format!(
+        "{:.2} ms to make 4 KiB durable",
+        median.as_secs_f64() * 1_000.0
+    );
     if median > SYNC_SLOW {
         let advice = "every acknowledgement waits this long; use a local SSD";
         return Finding::warn("fsync", found, advice);
@@ -135,9 +143,14 @@ fn space(dir: &Path, reserve_bytes: u64) -> Finding {
         Err(error) => return Finding::fail("disk space", error.to_string(), "check the disk"),
     };
     let mebi = |bytes: u64| bytes / 1_048_576;
-    let found = format!("{} MiB free, {} MiB in reserve", mebi(free), mebi(reserve_bytes));
+    let found = format!(
+        "{} MiB free, {} MiB in reserve",
+        mebi(free),
+        mebi(reserve_bytes)
+    );
     if free <= reserve_bytes {
-        let advice = "intake answers 507 until there is room: free some, or lower disk_reserve_bytes";
+        let advice =
+            "intake answers 507 until there is room: free some, or lower disk_reserve_bytes";
         return Finding::fail("disk space", found, advice);
     }
     if free < reserve_bytes.saturating_mul(4) {
@@ -163,13 +176,17 @@ pub(crate) fn open_files() -> Finding {
 /// Whether the clock can be right, and not behind what was written here.
 pub(crate) fn clock(data_dir: &Path) -> Finding {
     let now = SystemTime::now();
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let advice = "set the clock (timedatectl set-ntp true): event times are judged by it";
     if seconds < NOT_BEFORE_S {
         return Finding::fail("clock", format!("{seconds} s since 1970"), advice);
     }
     let newest = std::fs::metadata(data_dir.join("log")).and_then(|log| log.modified());
-    let ahead = newest.ok().and_then(|newest| newest.duration_since(now).ok());
+    let ahead = newest
+        .ok()
+        .and_then(|newest| newest.duration_since(now).ok());
     match ahead {
         Some(ahead) if ahead > Duration::from_secs(60) => Finding::warn(
             "clock",
@@ -207,7 +224,10 @@ mod tests {
         };
         let findings = disk(&settings);
         assert_eq!(findings.len(), 3);
-        assert!(findings.iter().all(|f| f.level < Level::Fail), "{findings:?}");
+        assert!(
+            findings.iter().all(|f| f.level < Level::Fail),
+            "{findings:?}"
+        );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert_eq!(clock(dir.path()).level, Level::Ok);
     }

@@ -24,7 +24,12 @@ pub(crate) fn run(shell: &Shell, args: &ConfigArgs) -> Result<(), Failure> {
     let shown = shell.load(Flags::default())?.shown();
     shell.out.show(&shown, || {
         let row = |one: &crate::config::show::Shown| {
-            [one.key.to_owned(), one.value.to_string(), one.from.clone(), one.doc.to_owned()]
+            [
+                one.key.to_owned(),
+                one.value.to_string(),
+                one.from.clone(),
+                one.doc.to_owned(),
+            ]
         };
         let rows: Vec<_> = shown.iter().map(row).collect();
         table(["key", "value", "from", "what it does"], &rows)

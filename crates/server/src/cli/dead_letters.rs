@@ -32,16 +32,22 @@ enum What {
 
 pub(crate) async fn run(shell: &Shell, args: &DeadLettersArgs) -> Result<(), Failure> {
     let What::List { limit, before } = &args.what;
-    let before = before.map(|number| format!("&before={number}")).unwrap_or_default();
+    let before = before
+        .map(|number| format!("&before={number}"))
+        .unwrap_or_default();
     let door = shell.door(Need::Existing).await?;
-    let page = door.get::<Value>(&format!("/v1/dead-letters?limit={limit}{before}")).await;
+    let page = door
+        .get::<Value>(&format!("/v1/dead-letters?limit={limit}{before}"))
+        .await;
     door.close().await?;
     let page = page?;
     shell.out.show(&page, || as_text(&page))
 }
 
 fn as_text(page: &Value) -> String {
-    let letters = page["dead_letters"].as_array().map_or(&[][..], Vec::as_slice);
+    let letters = page["dead_letters"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     if letters.is_empty() {
         return "no dead letters".to_owned();
     }

@@ -31,7 +31,12 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// How fast: 1 is about 150 events a second; max is as fast as this machine takes them
-    #[arg(long, value_name = "N|max", default_value = "1", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N|max",
+        default_value = "1",
+        allow_negative_numbers = true
+    )]
     speed: Speed,
     /// Play the sample once, print what it came to, and end
     #[arg(long)]
@@ -46,7 +51,7 @@ pub(crate) async fn run(shell: &Shell, args: &DemoArgs) -> Result<(), Failure> {
     super::logging::start(&settings)?;
     let told = signal()?;
     let listener = bind(settings.listen).await?;
-    let mut service = Service::open(&settings, true).await?;
+    let mut service = Service::open(&settings, Vec::new()).await?;
     let serving = Serving::start(&mut service, listener, &settings.data_dir).await?;
     let engine = Arc::clone(&service.engine);
     let played = tokio::select! {
@@ -58,12 +63,16 @@ pub(crate) async fn run(shell: &Shell, args: &DemoArgs) -> Result<(), Failure> {
     let closed = shut_down(service, serving, deadline).await;
     let summary = played.map_err(|error| Failure::new(error.to_string()))?;
     closed?;
-    let Some(summary) = summary else { return Ok(()) };
+    let Some(summary) = summary else {
+        return Ok(());
+    };
     shell.out.show(&summary, || summary.to_string())?;
     if summary.adds_up() {
         return Ok(());
     }
-    Err(Failure::new("the numbers do not add up: an event was lost or counted twice, or a visitor got no answer"))
+    Err(Failure::new(
+        "the numbers do not add up: an event was lost or counted twice, or a visitor got no answer",
+    ))
 }
 
 fn settings(shell: &Shell, args: &DemoArgs) -> Result<Settings, Failure> {
@@ -78,8 +87,10 @@ fn settings(shell: &Shell, args: &DemoArgs) -> Result<Settings, Failure> {
     let data_dir = shell.common.data_dir.clone();
     settings.data_dir = data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
     if !settings.listen.ip().is_loopback() && settings.api_keys.is_empty() && !settings.insecure {
-        return Err(Failure::wrong_use("the demo serves other machines only with an API key")
-            .hint("set api_keys, or insecure = true"));
+        return Err(
+            Failure::wrong_use("the demo serves other machines only with an API key")
+                .hint("set api_keys, or insecure = true"),
+        );
     }
     // The figures are the news here.
     if settings.log_filter == Settings::default().log_filter {
@@ -94,10 +105,15 @@ async fn play(engine: &Arc<Engine>, args: &DemoArgs, url: &str) -> Result<Summar
     let visitors = sample.visitors();
     let began = Instant::now();
     let loaded = load(engine, &sample.products).await?;
-    let load_took = if loaded { began.elapsed() } else { Duration::ZERO };
+    let load_took = if loaded {
+        began.elapsed()
+    } else {
+        Duration::ZERO
+    };
     note(&format!("console    {url}/"));
     note(&format!("API        {url}/docs"));
     let before = summary::applied(engine, &visitors).await?;
+    let duplicates_before = engine.status().duplicates;
     let asker = Arc::new(Asker::new(Arc::clone(engine)));
     let mut replay = Replay::new(Arc::clone(engine), Arc::clone(&sample), Arc::clone(&asker));
     let began = Instant::now();
@@ -112,11 +128,15 @@ async fn play(engine: &Arc<Engine>, args: &DemoArgs, url: &str) -> Result<Summar
     let replay_took = began.elapsed();
     engine.settled().await;
     let settle_took = began.elapsed().saturating_sub(replay_took);
-    let applied = summary::applied(engine, &visitors).await?.saturating_sub(before);
+    let applied = summary::applied(engine, &visitors)
+        .await?
+        .saturating_sub(before);
     let answers = asker.ask_all(some_of(visitors)).await?;
     let counts = (engine.count_visitors().await?, engine.status().products);
     let took = (load_took, replay_took, settle_took);
-    Ok(Summary::new(replay.sent, applied, counts, answers, took))
+    let mut summary = Summary::new(replay.sent, applied, counts, answers, took);
+    summary.events.duplicate = engine.status().duplicates.saturating_sub(duplicates_before);
+    Ok(summary)
 }
 
 /// Plays the sample: once with `--exit`, else for ever. Only the first round goes at full speed;
@@ -154,7 +174,10 @@ async fn load(engine: &Engine, products: &[Product]) -> Result<bool, DemoError> 
     let bar = Bar::over_count("loading products", products.len() as u64);
     let mut done = 0;
     for part in products.chunks(PRODUCTS_BATCH) {
-        let batch = part.iter().map(|product| (product.clone(), Expect::Any)).collect();
+        let batch = part
+            .iter()
+            .map(|product| (product.clone(), Expect::Any))
+            .collect();
         engine.put_products(batch, false).await?;
         done += part.len() as u64;
         bar.at(done);

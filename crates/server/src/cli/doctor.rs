@@ -19,7 +19,9 @@ pub(crate) async fn run(shell: &Shell) -> Result<(), Failure> {
         findings.push(check::clock(&looking.data_dir));
         findings
     });
-    let mut findings = machine.await.map_err(|error| Failure::new(error.to_string()))?;
+    let mut findings = machine
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
     let key = shell.common.api_key.as_deref();
     match running(&settings.data_dir, key).await {
         Some(client) => findings.extend(server(&client).await),
@@ -38,7 +40,12 @@ pub(crate) async fn run(shell: &Shell) -> Result<(), Failure> {
 fn as_text(findings: &[Finding]) -> String {
     let mut lines = Vec::new();
     for one in findings {
-        lines.push(format!("{:<5} {:<15} {}", one.level.word(), one.check, one.found));
+        lines.push(format!(
+            "{:<5} {:<15} {}",
+            one.level.word(),
+            one.check,
+            one.found
+        ));
         if !one.advice.is_empty() {
             lines.push(format!("{:<21} → {}", "", one.advice));
         }
@@ -48,8 +55,15 @@ fn as_text(findings: &[Finding]) -> String {
 
 /// What a running server says of itself.
 async fn server(client: &Client) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("server", format!("answers at {}", client.url()))];
-    let status = match client.get("/v1/status").await.and_then(|reply| reply.json::<Value>()) {
+    let mut findings = vec![Finding::ok(
+        "server",
+        format!("answers at {}", client.url()),
+    )];
+    let status = match client
+        .get("/v1/status")
+        .await
+        .and_then(|reply| reply.json::<Value>())
+    {
         Ok(status) => status,
         Err(error) => {
             let advice = "give an API key with --api-key to see more";
@@ -61,16 +75,30 @@ async fn server(client: &Client) -> Vec<Finding> {
     let waiting = count(&status["lag"]["users"]) + count(&status["lag"]["products"]);
     let found = format!("{waiting} records wait to be processed");
     findings.push(if waiting > LAG_WARN {
-        Finding::warn("state", found, "more comes in than this machine processes; look at its CPU")
+        Finding::warn(
+            "state",
+            found,
+            "more comes in than this machine processes; look at its CPU",
+        )
     } else {
         Finding::ok("state", found)
     });
     let panics = count(&status["panics"]);
     if panics > 0 {
         let advice = "`vitrina dead-letters list` shows the records; please report them";
-        findings.push(Finding::warn("stream", format!("{panics} batches panicked"), advice));
+        findings.push(Finding::warn(
+            "stream",
+            format!("{panics} batches panicked"),
+            advice,
+        ));
     }
-    findings.extend(repairs(status["storage"]["repairs"].as_array().into_iter().flatten().filter_map(Value::as_str)));
+    findings.extend(repairs(
+        status["storage"]["repairs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str),
+    ));
     findings
 }
 
@@ -79,14 +107,19 @@ const LAG_WARN: u64 = 100_000;
 
 fn repairs<'a>(repairs: impl Iterator<Item = &'a str>) -> Vec<Finding> {
     let advice = "nothing acknowledged is lost; if it comes back without a crash, check the disk";
-    repairs.map(|repair| Finding::warn("repaired", repair, advice)).collect()
+    repairs
+        .map(|repair| Finding::warn("repaired", repair, advice))
+        .collect()
 }
 
 fn no_server(settings: &Settings) -> Finding {
     match Address::read(&settings.data_dir) {
         Some(address) => Finding::warn(
             "server",
-            format!("{ADDRESS_FILE} names {} (process {}), which does not answer", address.url, address.pid),
+            format!(
+                "{ADDRESS_FILE} names {} (process {}), which does not answer",
+                address.url, address.pid
+            ),
             "it was killed or hangs; the next `vitrina serve` writes the file anew",
         ),
         None => Finding::ok("server", "none runs on this data directory"),
@@ -102,7 +135,9 @@ async fn stores(settings: Settings) -> Result<Vec<Finding>, Failure> {
         let stores = match Stores::open(&settings) {
             Ok(stores) => stores,
             Err(error) => {
-                let advice = error.advice().unwrap_or("restore the last backup, or report it");
+                let advice = error
+                    .advice()
+                    .unwrap_or("restore the last backup, or report it");
                 return vec![Finding::fail("stores", error.to_string(), advice)];
             }
         };
@@ -117,5 +152,7 @@ async fn stores(settings: Settings) -> Result<Vec<Finding>, Failure> {
         });
         findings
     });
-    looked.await.map_err(|error| Failure::new(error.to_string()))
+    looked
+        .await
+        .map_err(|error| Failure::new(error.to_string()))
 }

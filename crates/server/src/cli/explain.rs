@@ -26,7 +26,11 @@ pub(crate) async fn run(shell: &Shell, args: &ExplainArgs) -> Result<(), Failure
     let why = why.map_err(|error| {
         let unknown = matches!(&error, ClientError::Refused { status: 404, .. });
         let failure = Failure::from(error);
-        if unknown { failure.hint("slates can be explained for 7 days") } else { failure }
+        if unknown {
+            failure.hint("slates can be explained for 7 days")
+        } else {
+            failure
+        }
     })?;
     shell.out.show(&why, || as_text(&why))
 }
@@ -40,22 +44,35 @@ fn as_text(slate: &Value) -> String {
         text(&slate["placement"]),
         text(&slate["at"]),
     );
-    let why = &slate["explanation"];
+    let why = &slate["why"];
     let Some(shown) = why["shown"].as_array() else {
         let items = slate["items"].as_array().map_or(&[][..], Vec::as_slice);
         let row = |item: &Value| {
-            [text(&item["product"]["title"]), score(&item["score"]), text(&item["source"])]
+            [
+                text(&item["product"]["title"]),
+                score(&item["score"]),
+                text(&item["source"]),
+            ]
         };
         let rows: Vec<_> = items.iter().map(row).collect();
         out += &table(["product", "score", "source"], &rows);
         return out + "\n\nthe reasons of this slate are no longer kept";
     };
-    let head = ["product", "score", "recall", "affinity", "popular", "fresh", "seen", "source"];
+    let head = [
+        "product", "score", "recall", "affinity", "popular", "fresh", "seen", "source",
+    ];
     let rows: Vec<_> = shown.iter().map(candidate).collect();
     out += &table(head, &rows);
-    if let Some(others) = why["not_shown"].as_array().filter(|others| !others.is_empty()) {
+    if let Some(others) = why["not_shown"]
+        .as_array()
+        .filter(|others| !others.is_empty())
+    {
         let rows: Vec<_> = others.iter().take(NOT_SHOWN_MAX).map(candidate).collect();
-        out += &format!("\n\nbest of {} that found no place\n{}", others.len(), table(head, &rows));
+        out += &format!(
+            "\n\nbest of {} that found no place\n{}",
+            others.len(),
+            table(head, &rows)
+        );
     }
     let removed = why["removed"].as_array().map_or(&[][..], Vec::as_slice);
     let mut by_filter = std::collections::BTreeMap::<String, usize>::new();

@@ -66,9 +66,9 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let failure = Self::new(error.to_string());
         match error {
-            ClientError::Refused { status: 401 | 403, .. } => {
-                failure.hint("give an API key with --api-key or VITRINA_API_KEY")
-            }
+            ClientError::Refused {
+                status: 401 | 403, ..
+            } => failure.hint("give an API key with --api-key or VITRINA_API_KEY"),
             ClientError::Address(_) => Self {
                 wrong_use: true,
                 ..failure

@@ -2,13 +2,17 @@
 
 use super::failure::Failure;
 use crate::config::{LogFormat, Settings};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// For commands that run on: as configured.
 pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.log_filter)
         .map_err(|error| Failure::wrong_use(format!("log_filter: {error}")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // Set already only when two commands run in one process, as tests do.
     let _ = match settings.log_format {
         LogFormat::Text => lines.try_init(),

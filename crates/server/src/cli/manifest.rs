@@ -57,7 +57,9 @@ impl Manifest {
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         if manifest.version != VERSION {
             let version = manifest.version;
-            return Err(Failure::new(format!("the backup has form {version}, this release reads {VERSION}")));
+            return Err(Failure::new(format!(
+                "the backup has form {version}, this release reads {VERSION}"
+            )));
         }
         let files = manifest.files.iter().map(|file| &file.path);
         for path in manifest.directories.iter().chain(files) {
@@ -69,9 +71,13 @@ impl Manifest {
 
 /// The place of `path` below `dir`; refuses one that would lead out of it.
 pub(crate) fn below(dir: &Path, path: &str) -> Result<PathBuf, Failure> {
-    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if path.is_empty() || !inside {
-        return Err(Failure::new(format!("the manifest names a file outside the backup: {path}")));
+        return Err(Failure::new(format!(
+            "the manifest names a file outside the backup: {path}"
+        )));
     }
     Ok(dir.join(path))
 }
@@ -94,7 +100,11 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<(u64, String)> {
         bytes += got as u64;
     }
     output.sync_all()?;
-    let sum = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok((bytes, sum))
 }
 
@@ -105,7 +115,11 @@ pub(crate) fn below_all(dir: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
         for entry in std::fs::read_dir(dir.join(&at))? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if at.is_empty() { name } else { format!("{at}/{name}") };
+            let path = if at.is_empty() {
+                name
+            } else {
+                format!("{at}/{name}")
+            };
             if entry.file_type()?.is_dir() {
                 directories.push(path.clone());
                 open.push(path);
@@ -162,10 +176,16 @@ mod tests {
         let to = dir.path().join("deep/er/b");
         let (bytes, sum) = copy(&dir.path().join("a"), &to).unwrap();
         assert_eq!(bytes, 3);
-        assert_eq!(sum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sum,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         let (directories, files) = below_all(dir.path()).unwrap();
         assert_eq!(directories, ["deep", "deep/er"]);
         assert_eq!(files, ["a", "deep/er/b"]);
-        assert!(copy(&dir.path().join("a"), &to).is_err(), "nothing is overwritten");
+        assert!(
+            copy(&dir.path().join("a"), &to).is_err(),
+            "nothing is overwritten"
+        );
     }
 }

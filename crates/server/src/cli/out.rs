@@ -21,7 +21,11 @@ impl Out {
         value: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        let shown = if self.json { serde_json::to_string_pretty(value)? } else { text() };
+        let shown = if self.json {
+            serde_json::to_string_pretty(value)?
+        } else {
+            text()
+        };
         print(io::stdout().lock(), &shown);
         Ok(())
     }

@@ -43,7 +43,11 @@ enum What {
 }
 
 pub(crate) async fn run(shell: &Shell, args: &ProductArgs) -> Result<(), Failure> {
-    let need = if matches!(args.what, What::Put { .. }) { Need::Any } else { Need::Existing };
+    let need = if matches!(args.what, What::Put { .. }) {
+        Need::Any
+    } else {
+        Need::Existing
+    };
     let door = shell.door(need).await?;
     let done = call(&door, &args.what).await;
     door.close().await?;
@@ -60,11 +64,15 @@ async fn call(door: &Door, what: &What) -> Result<Value, Failure> {
             let id = product["product_id"].as_str();
             let id = id.ok_or_else(|| Failure::wrong_use("the product has no product_id"))?;
             let path = format!("/v1/products/{}", encoded(id));
-            let reply = door.call(Method::PUT, &path, JSON, Bytes::from(text)).await?;
+            let reply = door
+                .call(Method::PUT, &path, JSON, Bytes::from(text))
+                .await?;
             Ok(reply.json()?)
         }
         What::List { limit, cursor } => {
-            let on = cursor.as_ref().map(|cursor| format!("&cursor={}", encoded(cursor)));
+            let on = cursor
+                .as_ref()
+                .map(|cursor| format!("&cursor={}", encoded(cursor)));
             let path = format!("/v1/products?limit={limit}{}", on.unwrap_or_default());
             Ok(door.get(&path).await?)
         }
@@ -89,9 +97,15 @@ fn as_text(value: &Value) -> String {
     let row = |product: &Value| {
         let text = |key: &str| product[key].as_str().unwrap_or_default().to_owned();
         let category = product["category_path"].as_array().map(|levels| {
-            levels.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".")
+            levels
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(".")
         });
-        let price = product["price"].as_f64().map(|price| format!("{price:.2} {}", text("currency")));
+        let price = product["price"]
+            .as_f64()
+            .map(|price| format!("{price:.2} {}", text("currency")));
         [
             text("product_id"),
             text("title"),

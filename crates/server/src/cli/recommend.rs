@@ -29,7 +29,11 @@ pub struct RecommendArgs {
 
 fn price(text: &str) -> Result<f64, String> {
     let price: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if price.is_finite() && price >= 0.0 { Ok(price) } else { Err("not a price".to_owned()) }
+    if price.is_finite() && price >= 0.0 {
+        Ok(price)
+    } else {
+        Err("not a price".to_owned())
+    }
 }
 
 impl RecommendArgs {
@@ -60,23 +64,35 @@ pub(crate) async fn run(shell: &Shell, args: &RecommendArgs) -> Result<(), Failu
 
 fn as_text(answer: &Value) -> String {
     let items = answer["items"].as_array().map_or(&[][..], Vec::as_slice);
-    let rows: Vec<_> = items.iter().zip(1..).map(|(item, place): (_, u32)| row(item, place)).collect();
+    let rows: Vec<_> = items
+        .iter()
+        .zip(1..)
+        .map(|(item, place): (_, u32)| row(item, place))
+        .collect();
     let slate = answer["slate_id"].as_str().unwrap_or_default();
     if rows.is_empty() {
         return format!("nothing to show (slate {slate})");
     }
     let head = ["#", "product", "price", "score", "source", "because of"];
-    format!("{}\n\nslate {slate}: `vitrina explain {slate}` says why", table(head, &rows))
+    format!(
+        "{}\n\nslate {slate}: `vitrina explain {slate}` says why",
+        table(head, &rows)
+    )
 }
 
 fn row(item: &Value, place: u32) -> [String; 6] {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let product = &item["product"];
     let price = product["price"].as_f64().map(|price| {
-        format!("{price:.2} {}", product["currency"].as_str().unwrap_or_default())
+        format!(
+            "{price:.2} {}",
+            product["currency"].as_str().unwrap_or_default()
+        )
     });
     let reason = &item["reason"];
-    let goes_back_to = reason["product_id"].as_str().or(reason["category"].as_str());
+    let goes_back_to = reason["product_id"]
+        .as_str()
+        .or(reason["category"].as_str());
     let kind = text(&reason["kind"]);
     [
         place.to_string(),
@@ -104,6 +120,9 @@ mod tests {
         let want = "#  product                   price       score  source   because of\n\
                     1  samsung · smartphone · 1  130.76 USD  0.830  covisit  because_viewed 2";
         assert!(text.starts_with(want), "{text}");
-        assert_eq!(as_text(&json!({"slate_id": "x", "items": []})), "nothing to show (slate x)");
+        assert_eq!(
+            as_text(&json!({"slate_id": "x", "items": []})),
+            "nothing to show (slate x)"
+        );
     }
 }

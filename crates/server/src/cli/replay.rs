@@ -22,19 +22,25 @@ pub(crate) async fn run(shell: &Shell, args: &ReplayArgs) -> Result<(), Failure>
     debug_assert!(args.verify, "the only way to replay so far");
     let settings = shell.settings()?;
     if let Some(server) = running(&settings.data_dir, None).await {
-        let message = format!("a server runs on {} ({})", settings.data_dir.display(), server.url());
+        let message = format!(
+            "a server runs on {} ({})",
+            settings.data_dir.display(),
+            server.url()
+        );
         return Err(Failure::new(message).hint("stop it first: nothing may change meanwhile"));
     }
     if !has_data(&settings.data_dir) {
         return Err(OpenError::NoData(settings.data_dir).into());
     }
     // What was accepted before a crash is applied first, as at any start.
-    let service = Service::open(&settings, false).await?;
+    let service = Service::open_alone(&settings).await?;
     service.engine.settled().await;
     service.close().await?;
     let opening = settings.clone();
     let opened = tokio::task::spawn_blocking(move || Stores::open(&opening));
-    let stores = opened.await.map_err(|error| Failure::new(error.to_string()))??;
+    let stores = opened
+        .await
+        .map_err(|error| Failure::new(error.to_string()))??;
     let found = verify(&stores.ports(), &engine_options(&settings, 0)).await;
     let closed = tokio::task::spawn_blocking(move || stores.close());
     closed
@@ -54,9 +60,15 @@ pub(crate) async fn run(shell: &Shell, args: &ReplayArgs) -> Result<(), Failure>
 
 fn as_text(found: &Verification) -> String {
     let rows = [
-        ["records processed again".to_owned(), found.records.to_string()],
+        [
+            "records processed again".to_owned(),
+            found.records.to_string(),
+        ],
         ["values compared".to_owned(), found.values.to_string()],
-        ["published records compared".to_owned(), found.outputs.to_string()],
+        [
+            "published records compared".to_owned(),
+            found.outputs.to_string(),
+        ],
         ["differences".to_owned(), found.differences.to_string()],
     ];
     let mut text = table(["", "count"], &rows);

@@ -48,19 +48,23 @@ enum Role {
 
 pub(crate) async fn run(shell: &Shell, args: &ServeArgs) -> Result<(), Failure> {
     if args.role != Role::All {
-        return Err(Failure::wrong_use("this release runs every role in one process")
-            .hint("leave --role out, or say --role all"));
+        return Err(
+            Failure::wrong_use("this release runs every role in one process")
+                .hint("leave --role out, or say --role all"),
+        );
     }
     let flags = Flags::default()
         .set("listen", args.listen.map(|listen| listen.to_string()))
         .set("insecure", args.insecure.then_some(true));
-    let settings = shell.load(flags)?.settings;
+    let loaded = shell.load(flags)?;
+    let facts = vec![loaded.facts()];
+    let settings = loaded.settings;
     admit(&settings)?;
     super::logging::start(&settings)?;
     // Heard from here on, so that a signal during a long start is not lost.
     let told = signal()?;
     let listener = bind(settings.listen).await?;
-    let mut service = Service::open(&settings, true).await?;
+    let mut service = Service::open(&settings, facts).await?;
     for repair in service.repairs() {
         tracing::warn!("{repair}");
     }
@@ -71,7 +75,12 @@ pub(crate) async fn run(shell: &Shell, args: &ServeArgs) -> Result<(), Failure> 
     note(&format!("listening on {}", serving.url));
     let name = told.await;
     tracing::info!(signal = name, "stopping");
-    shut_down(service, serving, Duration::from_millis(settings.shutdown_deadline_ms)).await
+    shut_down(
+        service,
+        serving,
+        Duration::from_millis(settings.shutdown_deadline_ms),
+    )
+    .await
 }
 
 /// Stops serving, then the engine.
@@ -112,8 +121,10 @@ fn admit(settings: &Settings) -> Result<(), Failure> {
             .hint("set api_keys, or say --insecure if whoever reaches it may do everything"));
     }
     if settings.api_keys.is_empty() && !settings.write_keys.is_empty() {
-        return Err(Failure::wrong_use("write_keys without api_keys would lock out everybody else")
-            .hint("set api_keys too"));
+        return Err(Failure::wrong_use(
+            "write_keys without api_keys would lock out everybody else",
+        )
+        .hint("set api_keys too"));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What every command has at hand.
 
-use super::args::Common;
+use super::args::Global;
 use super::failure::Failure;
 use super::out::Out;
 use crate::config::{self, Flags, Loaded, Settings};
@@ -8,19 +8,23 @@ use crate::door::{Door, Need};
 
 /// The common arguments and the way out.
 pub(crate) struct Shell {
-    pub(crate) common: Common,
+    pub(crate) common: Global,
     pub(crate) out: Out,
 }
 
 impl Shell {
-    pub(crate) fn new(common: Common) -> Self {
+    pub(crate) fn new(common: Global) -> Self {
         let out = Out::new(common.json);
         Self { common, out }
     }
 
     /// The configuration, with flags of this command on top.
     pub(crate) fn load(&self, flags: Flags) -> Result<Loaded, Failure> {
-        let data_dir = self.common.data_dir.as_ref().map(|dir| dir.display().to_string());
+        let data_dir = self
+            .common
+            .data_dir
+            .as_ref()
+            .map(|dir| dir.display().to_string());
         let flags = flags.set("data_dir", data_dir);
         Ok(config::load(self.common.config.as_deref(), flags)?)
     }

@@ -41,7 +41,7 @@ pub const FIELDS: &[Field] = &[
     number("retention_bytes", 0, 1_024 * TIB, "how large the event log may grow, in bytes; 0 for no bound"),
     number("disk_reserve_bytes", 1_024 * 1_024, TIB, "disk space that is never used, in bytes; below it intake answers 507"),
     number("flush_interval_ms", 10, 60_000, "how often state is flushed to disk, in milliseconds; the log is flushed before every acknowledgement"),
-    number("commit_interval_ms", 1, 1_000, "longest time between commits of state, in milliseconds"),
+    number("commit_interval_ms", 1, 10_000, "how long commits of state may coalesce while a backlog is worked off, in milliseconds"),
     number("after_wait_ms", 0, 1_000, "longest wait of an answer for its after= position, in milliseconds"),
     number("shutdown_deadline_ms", 100, 600_000, "longest time from a signal to the end of the process, in milliseconds"),
     text("currency", "currency of prices that come without one (ISO 4217)"),

@@ -49,7 +49,7 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// How often state is flushed to disk, in milliseconds.
     pub flush_interval_ms: u64,
-    /// Longest time between commits of state, in milliseconds.
+    /// How long commits of state may coalesce while a backlog is worked off, in milliseconds.
     pub commit_interval_ms: u64,
     /// Longest wait of an answer for its `after=` position, in milliseconds.
     pub after_wait_ms: u64,
@@ -108,12 +108,13 @@ impl Default for Settings {
             retention_bytes: 0,
             disk_reserve_bytes: 256 * 1_024 * 1_024,
             flush_interval_ms: 1_000,
-            commit_interval_ms: 50,
+            commit_interval_ms: 1_000,
             after_wait_ms: 50,
             shutdown_deadline_ms: 10_000,
             currency: Currency::USD,
             log_format: LogFormat::Text,
-            log_filter: "info".to_owned(),
+            // The stores tell much that matters to their makers only.
+            log_filter: "info,fjall=warn,lsm_tree=warn".to_owned(),
             limits: Limits::default(),
             pipeline: Pipeline::default(),
         }

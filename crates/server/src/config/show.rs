@@ -2,7 +2,7 @@
 
 use super::field::FIELDS;
 use super::load::{Loaded, place_of};
-use super::settings::Settings;
+use crate::console::view::FactBlock;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +20,21 @@ pub struct Shown {
 }
 
 impl Loaded {
+    /// Every field as the console shows it.
+    pub fn facts(&self) -> FactBlock {
+        let fact = |one: Shown| {
+            let value = one
+                .value
+                .as_str()
+                .map_or_else(|| one.value.to_string(), str::to_owned);
+            (one.key.to_owned(), value, one.from)
+        };
+        FactBlock {
+            title: "Configuration".to_owned(),
+            facts: self.shown().into_iter().map(fact).collect(),
+        }
+    }
+
     /// Every field in order.
     pub fn shown(&self) -> Vec<Shown> {
         let values = serde_json::to_value(&self.settings).unwrap_or_default();
@@ -62,22 +77,5 @@ mod tests {
             "\"(1 set, not shown)\" from TOML source string"
         );
         assert!(!format!("{shown:?}").contains("a-long-key"));
-    }
-}
-
-impl Settings {
-    /// Every field with its value in words, for the console. Secrets say only how many they are.
-    pub fn facts(&self) -> Vec<(String, String, String)> {
-        let values = serde_json::to_value(self).unwrap_or_default();
-        let fact = |field: &super::field::Field| {
-            let pointer = format!("/{}", field.key.replace('.', "/"));
-            let value = match values.pointer(&pointer) {
-                Some(Value::String(text)) => text.clone(),
-                Some(value) => value.to_string(),
-                None => String::new(),
-            };
-            (field.key.to_owned(), value, String::new())
-        };
-        FIELDS.iter().map(fact).collect()
     }
 }

@@ -108,12 +108,7 @@ impl Asker {
             return Ok(0);
         };
         let now = self.engine.now().as_event_time();
-        let request = RecommendRequest {
-            visitor: Some(visitor),
-            query: Query::new(now, placement, ITEMS),
-            after: None,
-            explain: false,
-        };
+        let request = RecommendRequest::new(Some(visitor), Query::new(now, placement, ITEMS));
         Ok(self.engine.recommend(request).await?.items.len())
     }
 }

@@ -105,7 +105,8 @@ impl Replay {
         let shift_ms = self.engine.now().as_event_time().since_ms(sample.ends());
         let mut sent = 0;
         for part in sample.events.chunks(BATCH) {
-            let shifted = |event: &SampleEvent| event.draft.event_time.map(|at| at.plus_ms(shift_ms));
+            let shifted =
+                |event: &SampleEvent| event.draft.event_time.map(|at| at.plus_ms(shift_ms));
             self.send(part, round, shifted).await?;
             sent += part.len() as u64;
             told(sent);
@@ -146,7 +147,10 @@ impl Replay {
         if part.is_empty() {
             return Ok(());
         }
-        let events: Vec<RawEvent> = part.iter().map(|event| self.renamed(event, round, at(event))).collect();
+        let events: Vec<RawEvent> = part
+            .iter()
+            .map(|event| self.renamed(event, round, at(event)))
+            .collect();
         let receipt = loop {
             match self.engine.ingest(events.clone(), SOURCE).await {
                 Err(EngineError::Overloaded { .. }) => tokio::time::sleep(RETRY_AFTER).await,

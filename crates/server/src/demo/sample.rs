@@ -4,9 +4,7 @@
 //! `data/README.md`.
 
 use super::DemoError;
-use crate::import::{
-    EventFormat, EventReader, Input, ProductFormat, ProductReader, RowOutcome,
-};
+use crate::import::{EventFormat, EventReader, Input, ProductFormat, ProductReader, RowOutcome};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use vitrina_engine::Visitor;
@@ -77,15 +75,24 @@ impl Sample {
 
     /// The event time of the last event.
     pub fn ends(&self) -> EventTime {
-        let times = self.events.iter().filter_map(|event| event.draft.event_time);
+        let times = self
+            .events
+            .iter()
+            .filter_map(|event| event.draft.event_time);
         times.max().unwrap_or_default()
     }
 
     /// Everybody in it, each once, in order.
     pub fn visitors(&self) -> Vec<Visitor> {
-        let ids = self.events.iter().filter_map(|event| event.draft.user_id.as_deref());
+        let ids = self
+            .events
+            .iter()
+            .filter_map(|event| event.draft.user_id.as_deref());
         let ids: BTreeSet<&str> = ids.collect();
-        ids.into_iter().filter_map(|id| UserId::new(id).ok()).map(Visitor::User).collect()
+        ids.into_iter()
+            .filter_map(|id| UserId::new(id).ok())
+            .map(Visitor::User)
+            .collect()
     }
 }
 
@@ -105,6 +112,10 @@ mod tests {
         assert_eq!(sample.products.len(), 16_390 + 6_493 - 3_344);
         assert_eq!(sample.ends().to_string(), "2019-10-01T02:50:00Z");
         let ids: BTreeSet<_> = sample.events.iter().map(|e| &e.draft.event_id).collect();
-        assert_eq!(ids.len(), sample.events.len(), "identical rows have ids of their own");
+        assert_eq!(
+            ids.len(),
+            sample.events.len(),
+            "identical rows have ids of their own"
+        );
     }
 }

@@ -74,14 +74,23 @@ impl Summary {
                 load_ms: ms(load),
                 replay_ms: ms(replay),
                 settle_ms: ms(settle),
-                events_per_second: if whole > 0.0 { (sent.read as f64 / whole).round() } else { 0.0 },
+                events_per_second: if whole > 0.0 {
+                    (sent.read as f64 / whole).round()
+                } else {
+                    0.0
+                },
             },
         }
     }
 
     /// Whether every event is accounted for and every visitor was answered.
     pub fn adds_up(&self) -> bool {
-        let Events { read, applied, duplicate, rejected } = self.events;
+        let Events {
+            read,
+            applied,
+            duplicate,
+            rejected,
+        } = self.events;
         applied + duplicate + rejected == read && self.answers.empty == 0
     }
 }
@@ -127,8 +136,16 @@ mod tests {
 
     #[test]
     fn numbers_must_add_up() {
-        let answers = |empty| Answers { count: 5, empty, ..Answers::default() };
-        let sent = |read, rejected| Sent { read, accepted: read - rejected, rejected };
+        let answers = |empty| Answers {
+            count: 5,
+            empty,
+            ..Answers::default()
+        };
+        let sent = |read, rejected| Sent {
+            read,
+            accepted: read - rejected,
+            rejected,
+        };
         let zero = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         #[rustfmt::skip]
         let cases = [

@@ -16,7 +16,7 @@ use axum::http::HeaderMap;
 use vitrina_engine::{RecommendRequest, Visitor};
 use vitrina_pipeline::Purpose;
 use vitrina_types::decayed::Window;
-use vitrina_types::id::{AnonymousId, ProductId, SlateId, UserId};
+use vitrina_types::id::{ProductId, SlateId, UserId};
 use vitrina_types::limits::{SLATE_ITEMS_MAX, TEXT_BYTES_MAX};
 
 /// Recommends for a user
@@ -35,27 +35,14 @@ use vitrina_types::limits::{SLATE_ITEMS_MAX, TEXT_BYTES_MAX};
 pub async fn recommend(State(app): State<App>, path: PathId, params: Params) -> Reply {
     let user = path.read("user_id", UserId::new)?;
     let asked_for = query::read_get(params)?;
-    let visitor = match asked_for.anonymous {
-        Some(anonymous) => known(&app, Visitor::User(user), anonymous).await?,
-        None => Visitor::User(user),
-    };
     let request = RecommendRequest {
-        visitor: Some(visitor),
-        query: asked_for.asked.query,
+        fallback: asked_for.anonymous.map(Visitor::Anonymous),
         after: asked_for.after,
         explain: asked_for.asked.explain,
+        ..RecommendRequest::new(Some(Visitor::User(user)), asked_for.asked.query)
     };
     let answer = app.engine.recommend(request).await?;
     reply::ok(&AnswerBody::new(&answer, Some(&path.0)))
-}
-
-/// The user, or the anonymous visitor when nothing is known of the user yet.
-async fn known(app: &App, user: Visitor, anonymous: AnonymousId) -> Result<Visitor, Problem> {
-    let state = app.engine.visitor(&user).await?;
-    Ok(match state {
-        Some(_) => user,
-        None => Visitor::Anonymous(anonymous),
-    })
 }
 
 /// Recommends for whoever the question describes
@@ -157,10 +144,8 @@ async fn beside(
     asked.query.product = Some(product);
     asked.query.purpose = purpose;
     let request = RecommendRequest {
-        visitor: None,
-        query: asked.query,
-        after: None,
         explain: asked.explain,
+        ..RecommendRequest::new(None, asked.query)
     };
     let answer = app.engine.recommend(request).await?;
     reply::ok(&AnswerBody::new(&answer, None))

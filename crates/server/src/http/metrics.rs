@@ -16,7 +16,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
-use vitrina_engine::{BUCKETS_US, Timing};
+use vitrina_engine::{BUCKETS_US, Figures, Status, Timing};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -53,103 +53,20 @@ impl fmt::Debug for Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (figures, status) = (self.0.engine.figures(), self.0.engine.status());
-        let counters = [
-            ("events_accepted", "Events acknowledged", status.accepted),
-            (
-                "events_rejected",
-                "Inputs refused at intake",
-                status.refused,
-            ),
-            (
-                "events_applied",
-                "User-keyed records applied to state",
-                status.applied,
-            ),
-            ("answers", "Answers given", status.answers),
-            (
-                "answers_stale",
-                "Answers without the position asked after",
-                figures.stale_answers.get(),
-            ),
-            (
-                "impressions_dropped",
-                "Impressions lost to a full queue",
-                status.impressions_dropped,
-            ),
-            (
-                "stream_panics",
-                "Batches of a stage that panicked",
-                status.panics,
-            ),
-            (
-                "stream_reassigned",
-                "Starts of a task from its stored position",
-                status.reassigned,
-            ),
-            (
-                "dead_letters",
-                "Dead letters ever written",
-                status.dead_letters,
-            ),
-        ];
-        for (name, help, value) in counters {
+        let status = self.0.engine.status();
+        for (name, help, value) in counters(&status, self.0.engine.figures()) {
             counter(&mut to, name, help, value)?;
         }
-        let gauges = [
-            ("products", "Products known to answers", status.products),
-            (
-                "stream_lag_users",
-                "Records waiting for the user stage",
-                status.lag.users,
-            ),
-            (
-                "stream_lag_products",
-                "Records waiting for the product stage",
-                status.lag.products,
-            ),
-            (
-                "log_bytes",
-                "Bytes of the event log",
-                status.storage.log_bytes,
-            ),
-            (
-                "disk_free_bytes",
-                "Bytes free on the disk of the log",
-                status.storage.free_bytes,
-            ),
-            (
-                "uptime_seconds",
-                "Seconds since the engine began",
-                status.uptime_s,
-            ),
-        ];
-        for (name, help, value) in gauges {
+        for (name, help, value) in gauges(&status) {
             let mut metric = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
             metric.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX))?;
         }
-        let timings = [
-            (
-                "freshness",
-                "From acknowledgement of an event to state",
-                &figures.freshness,
-            ),
-            ("answer", "Time to make an answer", &figures.answer),
-            (
-                "intake",
-                "Time to make a batch of events durable",
-                &figures.intake,
-            ),
-        ];
-        for (name, help, timing) in timings {
+        for (name, help, timing) in timings(self.0.engine.figures()) {
             histogram(&mut to, name, help, timing)?;
         }
-        let mut responses = to.encode_descriptor(
-            "http_responses",
-            "Responses by class of status",
-            None,
-            MetricType::Counter,
-        )?;
+        let help = "Responses by class of status";
+        let mut responses =
+            to.encode_descriptor("http_responses", help, None, MetricType::Counter)?;
         for (class, count) in self.0.counts.classes() {
             let labels = [("class", class)];
             let mut metric = responses.encode_family(&labels)?;
@@ -157,6 +74,52 @@ impl Collector for Scrape {
         }
         Ok(())
     }
+}
+
+/// Name, help and value of one figure.
+type Line = (&'static str, &'static str, u64);
+
+#[rustfmt::skip]
+fn counters(status: &Status, figures: &Figures) -> [Line; 9] {
+    [
+        ("events_accepted", "Events acknowledged", status.accepted),
+        ("events_rejected", "Inputs refused at intake", status.refused),
+        ("events_applied", "User-keyed records applied to state", status.applied),
+        ("answers", "Answers given", status.answers),
+        ("answers_stale", "Answers without the position asked after", figures.stale_answers.get()),
+        ("impressions_dropped", "Impressions lost to a full queue", status.impressions_dropped),
+        ("stream_panics", "Batches of a stage that panicked", status.panics),
+        ("stream_reassigned", "Starts of a task from its stored position", status.reassigned),
+        ("dead_letters", "Dead letters ever written", status.dead_letters),
+    ]
+}
+
+#[rustfmt::skip]
+fn gauges(status: &Status) -> [Line; 6] {
+    [
+        ("products", "Products known to answers", status.products),
+        ("stream_lag_users", "Records waiting for the user stage", status.lag.users),
+        ("stream_lag_products", "Records waiting for the product stage", status.lag.products),
+        ("log_bytes", "Bytes of the event log", status.storage.log_bytes),
+        ("disk_free_bytes", "Bytes free on the disk of the log", status.storage.free_bytes),
+        ("uptime_seconds", "Seconds since the engine began", status.uptime_s),
+    ]
+}
+
+fn timings(figures: &Figures) -> [(&'static str, &'static str, &Timing); 3] {
+    [
+        (
+            "freshness",
+            "From acknowledgement of an event to state",
+            &figures.freshness,
+        ),
+        ("answer", "Time to make an answer", &figures.answer),
+        (
+            "intake",
+            "Time to make a batch of events durable",
+            &figures.intake,
+        ),
+    ]
 }
 
 fn counter(

@@ -134,13 +134,18 @@ fn compression() -> CompressionLayer<impl Predicate> {
 
 /// The sites whose pages may call the API; none by default.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| o.parse().ok()).collect();
-    if origins.is_empty() {
+    let listed: Vec<HeaderValue> = origins.iter().filter_map(|o| o.parse().ok()).collect();
+    if listed.is_empty() {
         return None;
     }
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(listed)
+    };
     let key = HeaderName::from_static("x-api-key");
     let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(allowed)
         .allow_methods([
             Method::GET,
             Method::POST,

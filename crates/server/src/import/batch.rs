@@ -110,6 +110,9 @@ mod tests {
     fn large_rows_make_small_batches() {
         let row = format!("{{\"event_type\":\"{}\"}}\n", "x".repeat(60_000));
         let whole = cut(&row.repeat(40), 0, 9);
-        assert_eq!(whole.iter().map(|(read, _)| *read).collect::<Vec<_>>(), [18, 18, 4]);
+        assert_eq!(
+            whole.iter().map(|(read, _)| *read).collect::<Vec<_>>(),
+            [18, 18, 4]
+        );
     }
 }

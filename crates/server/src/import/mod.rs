@@ -25,7 +25,7 @@ pub mod wire;
 pub use fingerprint::Fingerprint;
 pub use format::{EventFormat, ProductFormat};
 pub use open::Input;
+pub use reader::{EventReader, ProductReader, ReadError, Row, RowOutcome};
 pub use report::Report;
 pub use run::{ImportError, import_events, import_products};
 pub use target::Target;
-pub use reader::{EventReader, ProductReader, ReadError, Row, RowOutcome};

@@ -155,11 +155,8 @@ impl Quotes {
         let (mut at_start, mut bytes) = (!self.open, piece.iter().copied().peekable());
         while let Some(byte) = bytes.next() {
             match byte {
-                b'"' if self.open => {
-                    if bytes.next_if_eq(&b'"').is_none() {
-                        self.open = false;
-                    }
-                }
+                // A doubled quote inside is a letter; its twin is passed over here.
+                b'"' if self.open => self.open = bytes.next_if_eq(&b'"').is_some(),
                 b'"' if at_start => self.open = true,
                 _ => {}
             }

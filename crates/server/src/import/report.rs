@@ -65,7 +65,11 @@ impl Report {
 
     /// Rows per second.
     pub fn rate(&self) -> f64 {
-        if self.seconds > 0.0 { self.read as f64 / self.seconds } else { 0.0 }
+        if self.seconds > 0.0 {
+            self.read as f64 / self.seconds
+        } else {
+            0.0
+        }
     }
 }
 
@@ -76,7 +80,11 @@ impl fmt::Display for Report {
         }
         write!(f, "{} ({})", self.file, self.format)?;
         if self.resumed_from > 0 {
-            write!(f, ", from byte {} where the last import stopped", self.resumed_from)?;
+            write!(
+                f,
+                ", from byte {} where the last import stopped",
+                self.resumed_from
+            )?;
         }
         write!(
             f,
@@ -92,7 +100,11 @@ impl fmt::Display for Report {
         let mut bad = String::new();
         for (code, reason) in &self.rejected {
             // Writing to a String cannot fail.
-            let _ = write!(bad, "\n{:>12} refused: {code} ({})", reason.count, reason.example);
+            let _ = write!(
+                bad,
+                "\n{:>12} refused: {code} ({})",
+                reason.count, reason.example
+            );
         }
         f.write_str(&bad)?;
         if let Some(broken) = &self.broken {

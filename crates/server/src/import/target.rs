@@ -126,11 +126,15 @@ impl Target {
                 let rejected = receipt.rejected.iter();
                 Taken {
                     accepted: receipt.accepted as u64,
-                    rejected: rejected.map(|r| Refused::new(r.index, &r.rejection)).collect(),
+                    rejected: rejected
+                        .map(|r| Refused::new(r.index, &r.rejection))
+                        .collect(),
                 }
             }
             Self::Server(client) => {
-                let place = expected.map(|at| format!("expected={at}&")).unwrap_or_default();
+                let place = expected
+                    .map(|at| format!("expected={at}&"))
+                    .unwrap_or_default();
                 let path = format!("/v1/imports/{}?{place}next={}", encoded(source), batch.next);
                 send(client, &path, lines(&batch.events)).await?
             }
@@ -150,7 +154,10 @@ impl Target {
     pub async fn put_products(&self, products: Vec<Product>) -> Result<Vec<Refused>, TargetError> {
         match self {
             Self::Here(engine) => {
-                let all = products.into_iter().map(|product| (product, Expect::Any)).collect();
+                let all = products
+                    .into_iter()
+                    .map(|product| (product, Expect::Any))
+                    .collect();
                 engine.put_products(all, false).await?;
                 Ok(Vec::new())
             }
@@ -199,7 +206,9 @@ async fn send(client: &Client, path: &str, body: Vec<u8>) -> Result<Taken, Clien
     let body = Bytes::from(body);
     let mut tries = 0;
     loop {
-        let reply = client.call(Method::POST, path, NDJSON, body.clone()).await?;
+        let reply = client
+            .call(Method::POST, path, NDJSON, body.clone())
+            .await?;
         tries += 1;
         let is_busy = matches!(
             reply.status,

@@ -19,7 +19,13 @@ pub fn write_draft(draft: &EventDraft, out: &mut Vec<u8>) {
     put("anonymous_id", text(&draft.anonymous_id));
     put("session_id", text(&draft.session_id));
     put("product_id", text(&draft.product_id));
-    put("items", draft.items.as_deref().map(|items| items.iter().map(line).collect()));
+    put(
+        "items",
+        draft
+            .items
+            .as_deref()
+            .map(|items| items.iter().map(line).collect()),
+    );
     put("event_time", draft.event_time.map(|at| at.0.into()));
     put("quantity", draft.quantity.map(Into::into));
     put("price", draft.price.map(|price| price.units().into()));
@@ -89,11 +95,24 @@ mod tests {
 
     #[test]
     fn a_bad_row_stays_one_bad_line() {
-        for row in [&b"a,b,c"[..], b"a\nb", b"  ", b"{\"event_type\":\"view\"}", b"\xff\xfe"] {
+        for row in [
+            &b"a,b,c"[..],
+            b"a\nb",
+            b"  ",
+            b"{\"event_type\":\"view\"}",
+            b"\xff\xfe",
+        ] {
             let mut out = Vec::new();
             write_bad(row, &mut out);
-            assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1, "{row:?}");
-            assert!(serde_json::from_slice::<EventDraft>(&out).is_err(), "{row:?}");
+            assert_eq!(
+                out.iter().filter(|byte| **byte == b'\n').count(),
+                1,
+                "{row:?}"
+            );
+            assert!(
+                serde_json::from_slice::<EventDraft>(&out).is_err(),
+                "{row:?}"
+            );
         }
     }
 }

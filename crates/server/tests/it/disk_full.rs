@@ -54,7 +54,14 @@ impl SmallDisk {
     /// Runs commands inside.
     fn launcher(&self) -> Launcher {
         let pid = self.holder.id().to_string();
-        let inside = ["nsenter", "--preserve-credentials", "--user", "--mount", "--target", &pid];
+        let inside = [
+            "nsenter",
+            "--preserve-credentials",
+            "--user",
+            "--mount",
+            "--target",
+            &pid,
+        ];
         Launcher {
             prefix: inside.map(str::to_owned).to_vec(),
             root: PathBuf::from(format!("/proc/{pid}/root")),
@@ -93,7 +100,12 @@ fn a_full_disk_refuses_intake_keeps_what_was_acknowledged_and_recovers() {
     let server = Server::launch(&launcher, &directory, &[]);
     let send = |number: u64| {
         let body = batch(number);
-        server.call_as("POST", "/v1/events", "application/x-ndjson", body.as_bytes())
+        server.call_as(
+            "POST",
+            "/v1/events",
+            "application/x-ndjson",
+            body.as_bytes(),
+        )
     };
     let mut next = 0;
     let refused = loop {
@@ -106,13 +118,22 @@ fn a_full_disk_refuses_intake_keeps_what_was_acknowledged_and_recovers() {
     };
     assert_eq!(refused.status, 507, "{}", refused.text());
     assert!(next > 10, "full at once");
-    assert!(refused.head.to_lowercase().contains("application/problem+json"));
+    assert!(
+        refused
+            .head
+            .to_lowercase()
+            .contains("application/problem+json")
+    );
     let answer = server.get("/v1/recommendations/u1?limit=5");
     assert!(!answer["items"].as_array().unwrap().is_empty(), "{answer}");
     std::fs::remove_file(disk.seen(&ballast)).unwrap();
     let began = Instant::now();
     while send(next).status != 202 {
-        assert!(began.elapsed() < DEADLINE, "intake does not recover:\n{}", server.said());
+        assert!(
+            began.elapsed() < DEADLINE,
+            "intake does not recover:\n{}",
+            server.said()
+        );
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     next += 1;
@@ -121,5 +142,9 @@ fn a_full_disk_refuses_intake_keeps_what_was_acknowledged_and_recovers() {
     server.stop();
     let found = launcher.verify(&directory);
     assert_eq!(found["differences"], 0, "{found:#}");
-    assert_eq!(found["events"]["view"], next * 500, "acknowledged against counted");
+    assert_eq!(
+        found["events"]["view"],
+        next * 500,
+        "acknowledged against counted"
+    );
 }

@@ -16,7 +16,10 @@ fn an_event_is_in_the_next_answer_and_bad_input_harms_nobody() {
     let path = format!("/v1/recommendations/u1?after={position}&explain=true");
     let answer = server.get(&path);
     assert_eq!(answer["fresh"], true, "{answer}");
-    assert_eq!(server.get("/v1/users/u1/recently-viewed")["items"][0]["product_id"], "p1");
+    assert_eq!(
+        server.get("/v1/users/u1/recently-viewed")["items"][0]["product_id"],
+        "p1"
+    );
     let slate = answer["slate_id"].as_str().unwrap();
     assert!(server.get(&format!("/v1/slates/{slate}/explain"))["why"].is_object());
     #[rustfmt::skip]
@@ -35,12 +38,18 @@ fn an_event_is_in_the_next_answer_and_bad_input_harms_nobody() {
         let reply = server.call(method, path, body);
         assert_eq!(reply.status, *status, "{method} {path}: {}", reply.text());
         let head = reply.head.to_ascii_lowercase();
-        assert!(head.contains("application/problem+json"), "{method} {path}: {head}");
+        assert!(
+            head.contains("application/problem+json"),
+            "{method} {path}: {head}"
+        );
         assert_eq!(reply.json()["status"], *status, "{method} {path}");
     }
     assert_eq!(server.call("GET", "/docs/", b"").status, 200);
     assert!(server.get("/openapi.json")["paths"]["/v1/events"].is_object());
     let metrics = server.call("GET", "/metrics", b"").text();
-    assert!(metrics.contains("vitrina_events_accepted_total 1"), "{metrics}");
+    assert!(
+        metrics.contains("vitrina_events_accepted_total 1"),
+        "{metrics}"
+    );
     server.stop();
 }

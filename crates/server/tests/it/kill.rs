@@ -92,6 +92,9 @@ fn thirty_kills_under_load_lose_and_double_nothing() {
         .map(|kind| found["events"][kind].as_u64().unwrap())
         .sum();
     let acknowledged = acknowledged.load(Ordering::SeqCst);
-    assert!(acknowledged > KILLS * BATCH, "hardly any load: {acknowledged}");
+    assert!(
+        acknowledged > KILLS * BATCH,
+        "hardly any load: {acknowledged}"
+    );
     assert_eq!(counted, acknowledged, "counted against acknowledged");
 }

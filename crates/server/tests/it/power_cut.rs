@@ -90,10 +90,15 @@ async fn survive(seed: u64) {
     acknowledged += 5;
     engine.settled().await;
     engine.shutdown().await;
-    let found = verify(&stores.ports(), &EngineOptions::default()).await.unwrap();
+    let found = verify(&stores.ports(), &EngineOptions::default())
+        .await
+        .unwrap();
     assert_eq!(found.differences, 0, "seed {seed}: {:#?}", found.examples);
     let counted: u64 = found.events.values().sum();
-    assert_eq!(counted, acknowledged, "seed {seed}: counted against acknowledged");
+    assert_eq!(
+        counted, acknowledged,
+        "seed {seed}: counted against acknowledged"
+    );
     leave(stores, engine).await;
 }
 

@@ -58,6 +58,14 @@ impl Scope<'_> {
             ..UserState::default()
         };
         let past = std::mem::replace(state, left);
+        if let Some(before) = &past.linked_to {
+            // Who was it before must link again to be it once more.
+            let (user_id, anonymous_id) = (before.clone(), anonymous_id.clone());
+            self.send_user(UserRecord::Unlink {
+                user_id,
+                anonymous_id,
+            });
+        }
         // What was linked before has no past of its own, only the ids it saw.
         if past.counters.total() > 0 {
             let (user_id, anonymous_id) = (user_id.clone(), anonymous_id.clone());
@@ -66,6 +74,17 @@ impl Scope<'_> {
                 anonymous_id,
                 state: Box::new(past),
             });
+        }
+    }
+
+    /// The visitor is somebody else now: an event with both ids links it again.
+    pub(super) fn unlink(&mut self, user_id: &UserId, anonymous_id: &AnonymousId) {
+        let key = user_key(user_id);
+        let known = self.visitor(&key);
+        if known.is_some_and(|state| state.linked.contains(anonymous_id))
+            && let Some(state) = visitor_mut(self.working, &key)
+        {
+            state.linked.retain(|id| id != anonymous_id);
         }
     }
 

@@ -55,9 +55,9 @@ impl Operator for UserStage {
         let subject = match &record.record {
             UserRecord::Event(event) => event.subject.key(),
             UserRecord::Link { anonymous_id, .. } => anonymous_key(anonymous_id),
-            UserRecord::Adopt { user_id, .. } | UserRecord::Forward { user_id, .. } => {
-                user_key(user_id)
-            }
+            UserRecord::Adopt { user_id, .. }
+            | UserRecord::Forward { user_id, .. }
+            | UserRecord::Unlink { user_id, .. } => user_key(user_id),
             UserRecord::Tick => return,
             UserRecord::Expire { day, shard } => {
                 keys.push(expiry::bucket_key(*day, u32::from(*shard)));
@@ -98,6 +98,10 @@ impl Operator for UserStage {
                 user_id,
             } => scope.link(anonymous_id, user_id),
             UserRecord::Adopt { user_id, state, .. } => scope.adopt(user_id, state),
+            UserRecord::Unlink {
+                user_id,
+                anonymous_id,
+            } => scope.unlink(user_id, anonymous_id),
             UserRecord::Tick => scope.tick(),
             UserRecord::Expire { day, shard } => scope.expire(*day, *shard),
             UserRecord::Forget { day, keys } => scope.forget(*day, keys),

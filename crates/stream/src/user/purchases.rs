@@ -43,11 +43,7 @@ pub(super) fn merge(state: &mut UserState, other: &UserState) {
 /// The money a line moves: negative when it came back, `None` without a price.
 pub(super) fn moved(line: &Line, returned: bool) -> Option<Amount> {
     let amount = line.price?.times(line.quantity);
-    if !returned {
-        return Some(amount);
-    }
-    // `Amount` has no sign change of its own; its units are exact up to 2^53.
-    Amount::from_units(-amount.units()).ok()
+    Some(if returned { amount.negated() } else { amount })
 }
 
 /// Adds `amount` to the sum of its currency; a currency beyond `limit` is not counted.

@@ -92,7 +92,7 @@ fn earlier(state: &UserState, at: EventTime, gap_ms: i64) -> Visit {
 
 /// Joins another state's newest session: the newer of two, or one when they touch.
 pub(super) fn merge(state: &mut UserState, other: &UserState, gap_ms: i64) {
-    state.sessions += other.sessions;
+    state.sessions = state.sessions.saturating_add(other.sessions);
     let (ours, theirs) = (state.session, other.session);
     if ours.events == 0 || theirs.events == 0 {
         state.session = if ours.events == 0 { theirs } else { ours };
@@ -110,11 +110,11 @@ pub(super) fn merge(state: &mut UserState, other: &UserState, gap_ms: i64) {
         state.session = newer;
         return;
     }
-    state.sessions -= 1;
+    state.sessions = state.sessions.saturating_sub(1);
     state.session = Session {
         shop_session: newer.shop_session.max(older.shop_session),
         started: older.started.min(newer.started),
         last: newer.last,
-        events: older.events + newer.events,
+        events: older.events.saturating_add(newer.events),
     };
 }

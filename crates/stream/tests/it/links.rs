@@ -75,6 +75,33 @@ fn a_later_user_of_the_same_device_gets_only_what_comes_then() {
 }
 
 #[test]
+fn the_newest_link_wins_also_when_it_was_there_before() {
+    let mut driver = Driver::default();
+    for (place, who) in ["first", "second", "first"].into_iter().enumerate() {
+        let (login, later) = (format!("login{place}"), format!("later{place}"));
+        let at = place as i64 * 10;
+        driver.pipe_in(&live(by(
+            view(&login, &login, at),
+            Some(who),
+            Some("cookie"),
+        )));
+        driver.run();
+        driver.pipe_in(&live(by(
+            view(&later, &later, at + 1),
+            None,
+            Some("cookie"),
+        )));
+        driver.run();
+    }
+    let first = driver.user(&user("first")).unwrap();
+    assert_eq!(products(&first), ["login0", "later0", "login2", "later2"]);
+    assert_eq!(
+        products(&driver.user(&user("second")).unwrap()),
+        ["login1", "later1"]
+    );
+}
+
+#[test]
 fn link_cases() {
     let login = |id: &str, ms| by(view(id, id, ms), Some("u"), Some("cookie"));
     #[rustfmt::skip]

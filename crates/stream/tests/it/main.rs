@@ -1,5 +1,7 @@
 //! Tests of both stages, through the driver and task by task.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod catalogue;
 mod expiry;
 mod limits;

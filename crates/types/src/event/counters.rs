@@ -34,7 +34,9 @@ impl Counters {
 
     /// Events of all kinds.
     pub fn total(&self) -> u64 {
-        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        self.0
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Name and count of every kind.
@@ -69,7 +71,9 @@ impl<'de> Visitor<'de> for CountersVisitor {
         let mut slots = counters.0.iter_mut();
         while let Some(count) = counts.next_element()? {
             // A count of a kind this release does not know must not be lost.
-            let slot = slots.next().ok_or_else(|| Error::custom("a kind unknown here"))?;
+            let slot = slots
+                .next()
+                .ok_or_else(|| Error::custom("a kind unknown here"))?;
             *slot = count;
         }
         Ok(counters)
@@ -85,7 +89,10 @@ mod tests {
         let stored = |counts: &[u64]| postcard::to_allocvec(counts).unwrap();
         let read = |bytes: &[u8]| postcard::from_bytes::<Counters>(bytes);
         let known = read(&stored(&[5, 7])).unwrap();
-        assert_eq!((known.of("view"), known.of("click"), known.of("search")), (5, 7, 0));
+        assert_eq!(
+            (known.of("view"), known.of("click"), known.of("search")),
+            (5, 7, 0)
+        );
         assert_eq!(read(&postcard::to_allocvec(&known).unwrap()), Ok(known));
         assert!(read(&stored(&[1; Kind::COUNT + 1])).is_err());
     }

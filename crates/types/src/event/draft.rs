@@ -41,12 +41,27 @@ impl Rejection {
     }
 }
 
+/// Largest whole number that JSON readers agree about, 2^53.
+pub(super) const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Reads a whole number, also one written as `3.0`: to JSON they are the same.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    if number < 0.0 || number.fract() != 0.0 || number > WHOLE_MAX {
+        return Err(serde::de::Error::custom("not a whole number of at least 0"));
+    }
+    Ok(Some(number as u64))
+}
+
 /// One line of a draft's order.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct LineDraft {
     /// The product.
     pub product_id: Option<String>,
     /// Pieces, 1 when absent.
+    #[serde(default, deserialize_with = "whole")]
     pub quantity: Option<u64>,
     /// Price of one piece.
     pub price: Option<Amount>,
@@ -90,6 +105,7 @@ pub struct EventDraft {
     /// See the API.
     pub event_time: Option<EventTime>,
     /// See the API.
+    #[serde(default, deserialize_with = "whole")]
     pub quantity: Option<u64>,
     /// See the API.
     pub price: Option<Amount>,

@@ -1,6 +1,6 @@
 //! From bytes to an event.
 
-use super::draft::{ContextDraft, EventDraft, Rejection};
+use super::draft::{ContextDraft, EventDraft, Rejection, WHOLE_MAX};
 use super::{CONTEXT_BYTES_MAX, Context, Event, Kind, Origin, Subject};
 use crate::id::{AnonymousId, EventId, PlacementId, SessionId, SlateId, UserId};
 use crate::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_TIME_AHEAD_MAX_MS};
@@ -37,6 +37,11 @@ pub fn parse(json: &[u8], intake: &Intake<'_>) -> Result<Event, Rejection> {
             "",
             "an event is a JSON object",
         ));
+    }
+    // Also in fields nobody reads: whoever forwards events may read them recursively.
+    if depth(json) > EVENT_DEPTH_MAX {
+        let detail = format!("the event nests deeper than {EVENT_DEPTH_MAX} levels");
+        return Err(Rejection::new("nesting_too_deep", "", detail));
     }
     let draft = serde_json::from_slice(json).map_err(|error| diagnose(json, &error))?;
     build(draft, intake)
@@ -163,7 +168,7 @@ const SHAPES: &[Shape] = &[
         "an RFC 3339 time with a zone, or epoch milliseconds",
         is_time,
     ),
-    ("quantity", "a whole number of at least 1", Value::is_u64),
+    ("quantity", "a whole number of at least 1", is_whole),
     ("price", "a decimal number", is_amount),
     ("currency", "a string", Value::is_string),
     ("rating", "a number", Value::is_number),
@@ -177,6 +182,12 @@ const SHAPES: &[Shape] = &[
 
 fn is_u32(value: &Value) -> bool {
     value.as_u64().is_some_and(|n| u32::try_from(n).is_ok())
+}
+
+fn is_whole(value: &Value) -> bool {
+    value
+        .as_f64()
+        .is_some_and(|n| n >= 0.0 && n.fract() == 0.0 && n <= WHOLE_MAX)
 }
 
 fn is_time(value: &Value) -> bool {
@@ -207,10 +218,6 @@ fn is_flags(value: &Value) -> bool {
 fn diagnose(json: &[u8], error: &serde_json::Error) -> Rejection {
     if std::str::from_utf8(json).is_err() {
         return Rejection::new("invalid_utf8", "", "the event is not UTF-8");
-    }
-    if depth(json) > EVENT_DEPTH_MAX {
-        let detail = format!("the event nests deeper than {EVENT_DEPTH_MAX} levels");
-        return Rejection::new("nesting_too_deep", "", detail);
     }
     let Ok(value) = serde_json::from_slice::<Value>(json) else {
         return Rejection::new("invalid_json", "", format!("not JSON: {error}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use vitrina_types::answer::{Impression, ShownItem};
 use vitrina_types::ban::{Ban, BanTarget};
-use vitrina_types::id::{PlacementId, ProductId, SlateId, Sku, UserId};
+use vitrina_types::id::{PlacementId, ProductId, Sku, SlateId, UserId};
 use vitrina_types::money::{Amount, Currency};
 use vitrina_types::product::Product;
 use vitrina_types::score::Score;

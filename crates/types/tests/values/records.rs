@@ -8,9 +8,7 @@ use vitrina_types::event::{
 };
 use vitrina_types::id::{AnonymousId, EventId, PlacementId, SessionId, SlateId, UserId};
 use vitrina_types::money::{Amount, Currency};
-use vitrina_types::record::{
-    DeadLetter, ProductEnvelope, ProductRecord, UserEnvelope, UserRecord,
-};
+use vitrina_types::record::{DeadLetter, ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
 use vitrina_types::time::{EventTime, IngestTime};
 
 fn line(product: &str) -> Line {
@@ -124,12 +122,19 @@ pub(crate) fn user_envelopes() -> Vec<UserEnvelope> {
             day: 18_170,
             keys: vec!["u/u".into(), "a/cookie".into()],
         },
+        UserRecord::Unlink {
+            user_id: UserId::new("first").unwrap(),
+            anonymous_id: AnonymousId::new("cookie").unwrap(),
+        },
     ]);
-    let envelopes = records.into_iter().enumerate().map(|(place, record)| UserEnvelope {
-        ingest_time: IngestTime(1_569_888_000_000 + place as i64),
-        backfill: place % 2 == 1,
-        record,
-    });
+    let envelopes = records
+        .into_iter()
+        .enumerate()
+        .map(|(place, record)| UserEnvelope {
+            ingest_time: IngestTime(1_569_888_000_000 + place as i64),
+            backfill: place % 2 == 1,
+            record,
+        });
     envelopes.collect()
 }
 

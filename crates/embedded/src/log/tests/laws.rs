@@ -159,6 +159,27 @@ fn reading_gives_the_same_from_memory_and_from_files() {
     }
 }
 
+/// An empty record fits everywhere, but not after one that did not fit.
+#[test]
+fn a_read_never_leaves_a_record_out() {
+    for tail_bytes in [0, 1_000_000] {
+        let machine = Machine::new();
+        let options = LogOptions {
+            tail_bytes,
+            ..small()
+        };
+        let log = machine.open(options);
+        for text in ["0123456789", "ab", "", "cd"] {
+            machine.append(&log, 0, &[text]);
+        }
+        for (step, want) in [(9, 1), (10, 1), (11, 1), (12, 2), (13, 3), (14, 4)] {
+            let records = machine.wait(log.read(USERS, Partition(0), 0, step));
+            let offsets: Vec<u64> = records.unwrap().iter().map(|r| r.offset).collect();
+            assert_eq!(offsets, (0..want).collect::<Vec<_>>(), "step {step}");
+        }
+    }
+}
+
 /// One append larger than a chunk is cut into several and reads back whole.
 #[test]
 fn a_large_append_reads_back_in_steps() {

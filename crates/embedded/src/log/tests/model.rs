@@ -247,6 +247,10 @@ fn one_life(seed: u64, ops: usize) {
                 machine.power.stop_after(dice.below(12));
                 while !machine.power.is_stopped() {
                     model.call(&machine, &log, &dice.op(number));
+                    if dice.below(4) == 0 {
+                        // Whether it comes to its end or not, the rest stays whole.
+                        let _ = log.retain(0, &[]);
+                    }
                 }
                 machine.crash(log, dice.loss(), dice.below(u64::MAX));
                 machine.faults.set_room(None);

@@ -125,8 +125,9 @@ fn a_changed_bit_in_a_sealed_segment_is_reported() {
         let texts = many_segments(&machine);
         let third = "00000000000000000003.seg";
         let mut bytes = machine.bytes(third);
-        let at = bytes.len() / 2;
-        bytes[at] ^= 0x10;
+        let middle = bytes.len() / 2;
+        let record = bytes[middle..].windows(6).position(|b| b == b"record");
+        bytes[middle + record.unwrap()] ^= 0x10;
         machine.set_bytes(third, &bytes);
         if damage_index {
             machine.set_bytes("00000000000000000003.idx", b"nonsense");
@@ -167,7 +168,13 @@ fn indexes_are_rebuilt_when_missing_or_damaged() {
         match i % 3 {
             0 => machine.power.remove(&Machine::path(name)).unwrap(),
             1 => machine.set_bytes(name, &good[i][..good[i].len() / 2]),
-            _ => machine.set_bytes(name, b""),
+            _ => {
+                // A position that is not where the chunk is.
+                let mut bytes = good[i].clone();
+                let last = bytes.len() - 9;
+                bytes[last - 3] ^= 1;
+                machine.set_bytes(name, &bytes);
+            }
         }
     }
     let log = machine.open(small());
@@ -216,7 +223,7 @@ fn a_record_that_looks_like_a_frame_is_a_record() {
         let other = Machine::new();
         let log = other.open(roomy());
         for text in ["a", "b", "c"] {
-            other.append(&log, 0, &[text]);
+            other.append(&log, 0, &[&text.repeat(5_000)]);
         }
         other.crash(log, Loss::Nothing, 0);
         other.bytes(FIRST)[lens[0]..].to_vec()

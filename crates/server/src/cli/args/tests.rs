@@ -68,7 +68,9 @@ fn command_lines_that_must_not_parse() {
         "demo --speed -1",
     ] {
         let words = std::iter::once("vitrina").chain(line.split(' ').filter(|w| !w.is_empty()));
-        let code = Cli::try_parse_from(words).err().map(|error| error.exit_code());
+        let code = Cli::try_parse_from(words)
+            .err()
+            .map(|error| error.exit_code());
         assert_eq!(code, Some(2), "{line}");
     }
 }

@@ -77,10 +77,8 @@ pub(super) async fn recommend(
     let placement = PlacementId::new(PLACEMENT)?;
     let now = source.engine.now().as_event_time();
     let request = RecommendRequest {
-        visitor: Some(who),
-        query: Query::new(now, placement, limit),
-        after: None,
-        explain: false,
+        preview: true,
+        ..RecommendRequest::new(Some(who), Query::new(now, placement, limit))
     };
     let answer = source.engine.recommend(request).await?;
     let items = answer

@@ -307,11 +307,17 @@ pub fn read_post(value: Value) -> Result<RecommendRequest, Problem> {
     let after = fields.string("after")?;
     let explain = fields.flag("explain")?.unwrap_or(false);
     fields.end()?;
+    let anonymous = anonymous.map(Visitor::Anonymous);
+    let fallback = if user.is_some() {
+        anonymous.clone()
+    } else {
+        None
+    };
     Ok(RecommendRequest {
-        visitor: user.or(anonymous.map(Visitor::Anonymous)),
-        query,
+        fallback,
         after: after.as_deref().map(token).transpose()?,
         explain,
+        ..RecommendRequest::new(user.or(anonymous), query)
     })
 }
 

@@ -36,6 +36,11 @@ impl Launcher {
         command
     }
 
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().expect("the binary runs")
+    }
+
     /// A path as it is seen from here.
     fn seen(&self, path: &Path) -> PathBuf {
         if self.prefix.is_empty() {
@@ -61,11 +66,7 @@ impl Launcher {
 
 /// Runs the binary to its end.
 pub(crate) fn run(args: &[&str]) -> Output {
-    Launcher::default()
-        .command()
-        .args(args)
-        .output()
-        .expect("the binary runs")
+    Launcher::default().run(args)
 }
 
 /// A running `vitrina serve`.
@@ -156,7 +157,13 @@ impl Server {
     }
 
     /// The same with a content type.
-    pub(crate) fn call_as(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Reply {
+    pub(crate) fn call_as(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Reply {
         exchange(&self.host, method, path, content_type, body).expect("the server answers")
     }
 
@@ -222,16 +229,24 @@ pub(crate) fn exchange(
         .position(|w| w == b"\r\n\r\n")
         .ok_or_else(gone)?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(gone)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(gone)?;
     let mut body = bytes[end + 4..].to_vec();
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
     });
     if length.is_some_and(|length| body.len() < length) {
         return Err(gone());
     }
-    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+    if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
         body = unchunk(&body).ok_or_else(gone)?;
     }
     Ok(Reply { status, head, body })
@@ -241,7 +256,8 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let line = rest.windows(2).position(|w| w == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?.trim(), 16).ok()?;
+        let size =
+            usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?.trim(), 16).ok()?;
         rest = &rest[line + 2..];
         if size == 0 {
             return Some(whole);

@@ -55,6 +55,7 @@ fn rejection_cases() {
         "[".repeat(40),
         "]".repeat(40)
     );
+    let deep_unknown = deep.replace("context", "whatever");
     let long = format!(
         r#"{{"event_type":"view","user_id":"{}","product_id":"p"}}"#,
         "x".repeat(200)
@@ -93,6 +94,8 @@ fn rejection_cases() {
         ("empty order",     br#"{"event_type":"purchase","user_id":"u","items":[]}"#,   "out_of_range", "items"),
         ("bad order line",  br#"{"event_type":"purchase","user_id":"u","items":[{"quantity":1}]}"#, "missing_field", "items.product_id"),
         ("broken utf-8",    b"{\"event_type\":\"view\",\"user_id\":\"\xff\",\"product_id\":\"p\"}", "invalid_utf8", ""),
+        ("deep unknown",    deep_unknown.as_bytes(),                                    "nesting_too_deep", ""),
+        ("half a piece",    br#"{"event_type":"add_to_cart","user_id":"u","product_id":"p","quantity":1.5}"#, "invalid_type", "quantity"),
         ("deep nesting",    deep.as_bytes(),                                            "nesting_too_deep", ""),
     ];
     for (name, json, code, field) in cases {

@@ -2,8 +2,12 @@
 //! round: decode, load, process, encode.
 //!
 //! Budget: 2 µs per event in the user stage, 0.6 µs per record in the product stage.
-//! `cargo run --release -p vitrina-stream --example rate`
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used)]
+//! `cargo bench -p vitrina-stream`
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used
+)]
 
 use std::time::Instant;
 use vitrina_stream::{Operator, ProductStage, Task, UserStage};
@@ -150,6 +154,10 @@ fn run<O: Operator>(name: &str, task: &mut Task<O>, log: &[Vec<u8>], topic: Topi
 }
 
 fn main() {
+    // `cargo test --benches` builds and starts this too, but means to test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let log = events();
     let users = Task::new(UserStage::default(), Partition(0));
     let mut users = users.with_hot_keys_max(usize::MAX);
@@ -162,7 +170,17 @@ fn main() {
     let kept = |records: Vec<Vec<u8>>| records.into_iter().filter(mine).collect::<Vec<_>>();
     let products = Task::new(ProductStage::default(), Partition(0));
     let mut products = products.with_hot_keys_max(usize::MAX);
-    run("product cards", &mut products, &kept(cards()), Topic::ProductSignals);
-    let told = run("product stage", &mut products, &kept(signals), Topic::ProductSignals);
+    run(
+        "product cards",
+        &mut products,
+        &kept(cards()),
+        Topic::ProductSignals,
+    );
+    let told = run(
+        "product stage",
+        &mut products,
+        &kept(signals),
+        Topic::ProductSignals,
+    );
     run("categories", &mut products, &told, Topic::ProductSignals);
 }

@@ -178,9 +178,7 @@ impl Kv {
     /// Makes everything written so far durable.
     pub(crate) fn sync(&self) -> Result<(), PortError> {
         let Some(opened) = &*self.opened.read() else {
-            return Err(PortError::Closed {
-                port: self.shape.port,
-            });
+            return Err(self.not_open());
         };
         let synced = opened.db.persist(PersistMode::SyncAll);
         synced.map_err(|error| self.write_failed(&error))

@@ -1,13 +1,16 @@
 //! The item side in the memory of this node: loaded from state at start, then kept up with it.
 
 use crate::error::EngineError;
+use crate::shared::Shared;
 use parking_lot::{RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use vitrina_pipeline::{ItemConfig, ItemTable};
-use vitrina_ports::state::{Space, StatePartition, StateStore};
+use vitrina_ports::state::{Space, StatePartition};
 use vitrina_types::partition::Partition;
-use vitrina_types::state::{ProductKey, ProductValue, TaskState};
+use vitrina_types::state::{ProductKey, ProductValue};
 use vitrina_types::stored::{self, StoredError};
 
 /// Pairs read in one step while loading.
@@ -24,33 +27,6 @@ impl ItemSide {
             table: RwLock::new(ItemTable::new(config)),
             changed: watch::channel(0).0,
         }
-    }
-
-    /// Reads all product state.
-    pub(crate) async fn load(&self, state: &dyn StateStore) -> Result<(), EngineError> {
-        for partition in Partition::all() {
-            let partition = StatePartition {
-                space: Space::Products,
-                partition,
-            };
-            let mut after: Option<String> = None;
-            loop {
-                let page = state.scan(partition, after.as_deref(), LOAD_PAGE).await?;
-                let Some(last) = page.values.last() else {
-                    break;
-                };
-                after = Some(last.0.clone());
-                let mut table = self.table.write();
-                for (key, value) in &page.values {
-                    apply_stored(&mut table, key, value).map_err(|error| {
-                        EngineError::CannotStart {
-                            reason: format!("{key}: {error}; restore a backup"),
-                        }
-                    })?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Applies one change. The lock is held for one change only: an answer never waits for more.
@@ -91,13 +67,55 @@ impl ItemSide {
     }
 }
 
-fn apply_stored(table: &mut ItemTable, key: &str, value: &[u8]) -> Result<(), StoredError> {
-    if key == TaskState::KEY {
-        return Ok(());
+/// Reads all product state into the item side, partitions side by side: decoding is most of it.
+pub(crate) async fn load(shared: &Arc<Shared>) -> Result<(), EngineError> {
+    let mut loading = JoinSet::new();
+    for partition in Partition::all() {
+        let shared = Arc::clone(shared);
+        loading.spawn(async move { load_partition(&shared, partition).await });
     }
-    if let Some(key) = ProductKey::from_stored(key) {
-        let value: ProductValue = stored::decode(value)?;
-        table.apply(&key, Some(&value));
+    while let Some(loaded) = loading.join_next().await {
+        loaded.map_err(|error| EngineError::CannotStart {
+            reason: format!("loading products: {error}"),
+        })??;
     }
     Ok(())
+}
+
+async fn load_partition(shared: &Shared, partition: Partition) -> Result<(), EngineError> {
+    let partition = StatePartition {
+        space: Space::Products,
+        partition,
+    };
+    let mut after: Option<String> = None;
+    loop {
+        let page = shared
+            .ports
+            .state
+            .scan(partition, after.as_deref(), LOAD_PAGE);
+        let page = page.await?.values;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.0.clone());
+        let mut decoded = Vec::with_capacity(page.len());
+        for (key, value) in &page {
+            let change = decode(key, value).map_err(|error| EngineError::CannotStart {
+                reason: format!("{key}: {error}; restore a backup"),
+            })?;
+            decoded.extend(change);
+        }
+        let mut table = shared.items.table.write();
+        for (key, value) in &decoded {
+            table.apply(key, Some(value));
+        }
+    }
+}
+
+fn decode(key: &str, value: &[u8]) -> Result<Option<(ProductKey, ProductValue)>, StoredError> {
+    // A task's own state has a key of no product.
+    let Some(key) = ProductKey::from_stored(key) else {
+        return Ok(None);
+    };
+    Ok(Some((key, stored::decode(value)?)))
 }

@@ -71,7 +71,7 @@ impl Engine {
         clock: Clock,
     ) -> Result<Arc<Self>, EngineError> {
         let shared = Arc::new(Shared::new(ports, options, clock));
-        shared.items.load(&*shared.ports.state).await?;
+        items::load(&shared).await?;
         let count = shared.options.stream_threads.max(1);
         let mut workers = Vec::new();
         for number in 0..count {

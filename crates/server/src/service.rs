@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vitrina_engine::{Clock, Engine, EngineOptions};
 use vitrina_types::time::IngestTime;
 
+/// Threads of the stream at most: beyond it the one log is what they wait for.
+const STREAM_THREADS_MAX: usize = 8;
 /// Name of the file with the key under which network addresses are hashed.
 const ADDRESS_KEY_FILE: &str = "address-key";
 
@@ -117,7 +119,9 @@ pub fn wall_clock() -> Clock {
 
 /// The engine's options as configured.
 pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options = EngineOptions {
+        stream_threads: cores.min(STREAM_THREADS_MAX),
         commit_interval: Duration::from_millis(settings.commit_interval_ms),
         flush_interval: Duration::from_millis(settings.flush_interval_ms),
         after_wait: Duration::from_millis(settings.after_wait_ms),

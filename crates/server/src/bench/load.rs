@@ -100,15 +100,17 @@ where
         let (one, planned) = (one.clone(), Arc::clone(&planned));
         running.spawn(work(wire, planned, one));
     }
-    let (began, total) = (Instant::now(), (per_second * length.as_secs_f64()) as u64);
-    for number in 0..total {
-        let due = began + Duration::from_secs_f64(number as f64 / per_second);
-        tokio::time::sleep_until(due.into()).await;
-        if plan.send((number, due)).is_err() {
-            break;
+    // A thread of its own keeps the times: tokio's timers tell milliseconds apart, not less.
+    let planner = std::thread::spawn(move || {
+        let (began, total) = (Instant::now(), (per_second * length.as_secs_f64()) as u64);
+        for number in 0..total {
+            let due = began + Duration::from_secs_f64(number as f64 / per_second);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if plan.send((number, due)).is_err() {
+                break;
+            }
         }
-    }
-    drop(plan);
+    });
     let mut all = Latencies::new()?;
     while let Some(ended) = running.join_next().await {
         let part = ended.map_err(|error| BenchError::Subject(error.to_string()))??;
@@ -116,6 +118,9 @@ where
         all.histogram
             .add(&part.histogram)
             .map_err(|error| BenchError::Subject(error.to_string()))?;
+    }
+    if planner.join().is_err() {
+        return Err(BenchError::Subject("the planner panicked".to_owned()));
     }
     Ok(all)
 }

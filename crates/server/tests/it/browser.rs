@@ -7,8 +7,12 @@ use std::process::Command;
 const DRAWN: &str = "class=\"u-over\"";
 
 fn page(url: &str, profile: &std::path::Path) -> String {
-    let output = Command::new("chromium")
+    // An open live stream never lets a page come to rest, so the page is read once it has loaded;
+    // `timeout` ends a browser that hangs.
+    let output = Command::new("timeout")
         .args([
+            "60",
+            "chromium",
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -17,7 +21,7 @@ fn page(url: &str, profile: &std::path::Path) -> String {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--virtual-time-budget=5000",
+            "--timeout=10000",
             "--dump-dom",
         ])
         .arg(format!("--user-data-dir={}", profile.display()))

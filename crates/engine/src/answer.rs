@@ -289,7 +289,10 @@ async fn know(
     visitor: &Visitor,
     after: Option<&PositionToken>,
 ) -> Result<Known, EngineError> {
-    let wanted = after.map(|token| token.of(visitor.partition()).unwrap_or(0));
+    let wanted = match after {
+        Some(token) => Some(wanted_of(shared, token, visitor.partition()).await),
+        None => None,
+    };
     let (position, state) = read_after(shared, visitor, wanted).await?;
     let mut known = Known {
         fresh: wanted.map(|wanted| position >= wanted),
@@ -308,6 +311,29 @@ async fn know(
         known.state = state;
     }
     Ok(known)
+}
+
+/// The position of the visitor's partition that holds what `token` names. Where the token names
+/// other partitions, what they sent on to the visitor is in the log once they have come so far.
+async fn wanted_of(shared: &Shared, token: &PositionToken, partition: Partition) -> Offset {
+    if let Some(wanted) = token.of(partition) {
+        return wanted;
+    }
+    let mut is_sent_on = true;
+    for &(partition, wanted) in token.pairs() {
+        let at = StatePartition {
+            space: Space::Users,
+            partition,
+        };
+        let reached = shared.ports.state.reached(at, wanted);
+        let waited = tokio::time::timeout(shared.options.after_wait, reached).await;
+        is_sent_on &= waited.is_ok_and(|reached| reached.is_ok());
+    }
+    if is_sent_on {
+        shared.ports.log.bounds(Topic::UserEvents, partition).end
+    } else {
+        Offset::MAX
+    }
 }
 
 /// The visitor's state, with its position: at least `wanted`, unless that takes too long.

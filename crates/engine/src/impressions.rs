@@ -50,7 +50,6 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Impressio
             received = queue.recv_many(&mut step, STEP_MAX) => received == 0,
             () = shared.stopped() => {
                 queue.close();
-                while queue.recv_many(&mut step, STEP_MAX).await > 0 {}
                 true
             }
         };
@@ -60,7 +59,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Impressio
         }
         step.clear();
         if stopping {
-            return;
+            // The last ones too, in steps as large as any other.
+            if queue.recv_many(&mut step, STEP_MAX).await == 0 {
+                return;
+            }
+            continue;
         }
         tokio::time::sleep(GATHER).await;
     }

@@ -32,6 +32,11 @@ impl PositionToken {
         Self { pairs }
     }
 
+    /// All partitions written to, with their next offsets.
+    pub fn pairs(&self) -> &[(Partition, Offset)] {
+        &self.pairs
+    }
+
     /// The next offset that `partition` must have reached, if the intake call wrote there.
     pub fn of(&self, partition: Partition) -> Option<Offset> {
         let found = self.pairs.iter().find(|pair| pair.0 == partition);

@@ -18,6 +18,8 @@ use vitrina_types::topic::Topic;
 
 /// Changes published in one step.
 const STEP_MAX: usize = 1_000;
+/// Bytes of changes published in one step, beyond the first. Each stands in two topics.
+const STEP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Pause after an error.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,6 +38,10 @@ pub(crate) async fn run(shared: &Shared) {
         let step = async {
             if !known {
                 position = shared.ports.log.committed(&consumer()).await?;
+                if let Some(position) = position {
+                    // A crash between publish and trim left what was published in the outbox.
+                    trim(shared, position).await?;
+                }
                 known = true;
             }
             step(shared, &mut position).await
@@ -55,7 +61,8 @@ pub(crate) async fn run(shared: &Shared) {
 async fn step(shared: &Shared, position: &mut Option<Offset>) -> Result<(), EngineError> {
     let from = position.unwrap_or(0);
     shared.ports.catalogue.outbox_reached(from).await?;
-    let changes = shared.ports.catalogue.outbox(from, STEP_MAX).await?;
+    let mut changes = shared.ports.catalogue.outbox(from, STEP_MAX).await?;
+    changes.truncate(fitting(&changes));
     let Some(last) = changes.last() else {
         return Ok(());
     };
@@ -68,10 +75,27 @@ async fn step(shared: &Shared, position: &mut Option<Offset>) -> Result<(), Engi
     let appends = appends(shared, &changes);
     shared.ports.log.publish(appends, consumed, false).await?;
     *position = Some(next);
-    // The outbox may be trimmed only once its records cannot be lost with the log's tail: an
-    // empty durable call waits for all calls before it.
+    trim(shared, next).await
+}
+
+/// How many of the changes one step publishes: at least one, else up to [`STEP_BYTES`].
+fn fitting(changes: &[OutboxChange]) -> usize {
+    let mut bytes = 0;
+    let sizes = changes.iter().map(|change| {
+        bytes += change.body.as_ref().map_or(0, bytes::Bytes::len);
+        bytes
+    });
+    sizes
+        .take_while(|&bytes| bytes <= STEP_BYTES)
+        .count()
+        .max(1)
+}
+
+/// Forgets what was published: only once it cannot be lost with the log's tail, and an empty
+/// durable call waits for all calls before it.
+async fn trim(shared: &Shared, before: Offset) -> Result<(), EngineError> {
     shared.ports.log.append(Vec::new()).await?;
-    shared.ports.catalogue.trim_outbox(next).await?;
+    shared.ports.catalogue.trim_outbox(before).await?;
     shared.moved();
     Ok(())
 }

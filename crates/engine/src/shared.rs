@@ -8,7 +8,7 @@ use crate::traces::Traces;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vitrina_ports::log::Offset;
 use vitrina_ports::state::Space;
@@ -84,6 +84,12 @@ impl Shared {
     /// Remembers that `events` events up to `end` were acknowledged just now.
     pub(crate) fn acknowledged(&self, partition: Partition, end: Offset, events: u64) {
         let mut queue = self.on_the_way[partition.at()].lock();
+        // The stream may read a record before it is durable: then it has been applied already.
+        if self.applied(Space::Users, partition) >= end {
+            let freshness = &self.figures.freshness;
+            freshness.record_many(Duration::ZERO, events, self.second());
+            return;
+        }
         if queue.len() >= ON_THE_WAY_MAX {
             queue.pop_front();
         }
@@ -164,8 +170,9 @@ impl Shared {
     pub(crate) async fn settled(&self) {
         let mut progress = self.progress.subscribe();
         while !self.is_settled().await {
-            if progress.changed().await.is_err() {
-                return;
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = self.stopped() => return,
             }
         }
     }
@@ -174,8 +181,9 @@ impl Shared {
     pub(crate) async fn lag_below(&self, limit: u64) {
         let mut progress = self.progress.subscribe();
         while self.lag(Space::Users) >= limit {
-            if progress.changed().await.is_err() {
-                return;
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = self.stopped() => return,
             }
         }
     }

@@ -152,6 +152,11 @@ impl Door {
 /// A client of the server that runs on `data_dir`, if one answers.
 pub async fn running(data_dir: &Path, key: Option<&str>) -> Option<Client> {
     let address = Address::read(data_dir)?;
+    // Nobody holds the directory: the file was left by a server that was killed, and whoever
+    // answers at its address now is somebody else.
+    if crate::ports::hold(data_dir).is_ok() {
+        return None;
+    }
     let client = Client::new(&address.url, key).ok()?;
     let asked = tokio::time::timeout(ALIVE_WAIT, client.get("/health/live"));
     let alive = asked.await.ok()?.ok()?;

@@ -3,6 +3,7 @@
 //! This release has one adapter for every port: the data directory.
 
 use crate::config::Settings;
+use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +92,8 @@ pub struct Stores {
     data_dir: PathBuf,
     reserve_bytes: u64,
     repairs: Vec<String>,
+    /// Positions that were on disk at the last retention; empty before the first.
+    on_disk: Mutex<Vec<(Topic, Partition, Offset)>>,
     runtime: Handle,
     _lock: DiskLock,
 }
@@ -138,6 +141,7 @@ impl Stores {
             log,
             reserve_bytes: settings.disk_reserve_bytes,
             repairs,
+            on_disk: Mutex::default(),
             data_dir,
             runtime,
             _lock: lock,
@@ -205,10 +209,19 @@ impl Upkeep for Stores {
 
     fn retain(&self, now: IngestTime) -> Result<(), PortError> {
         // Read before the flush: what is kept begins at positions that are on disk.
-        let positions = self.positions()?;
-        self.state.flush()?;
+        let mut positions = self.positions()?;
         // A power cut must not take the state back behind the beginning of the log.
-        self.state.sync()?;
+        match self.state.flush().and_then(|_| self.state.sync()) {
+            Ok(()) => *self.on_disk.lock() = positions.clone(),
+            // A full disk is when old segments must go most of all: up to what was flushed last.
+            Err(error) => {
+                tracing::warn!(%error, "retention goes by the last state on disk");
+                positions.clone_from(&self.on_disk.lock());
+                if positions.is_empty() {
+                    return Err(error);
+                }
+            }
+        }
         let now_ms = u64::try_from(now.0).unwrap_or(0);
         let retained = self.log.retain(now_ms, &positions)?;
         if retained.segment_count > 0 {
@@ -219,13 +232,12 @@ impl Upkeep for Stores {
     }
 
     fn heal(&self) -> Result<bool, PortError> {
-        if self.catalogue.needs_reopen() {
-            self.catalogue.reopen()?;
-        }
-        if !self.state.needs_reopen() {
-            return Ok(false);
-        }
-        Ok(!self.state.reopen()?.is_empty())
+        let catalogue = match self.catalogue.needs_reopen() {
+            true => self.catalogue.reopen(),
+            false => Ok(()),
+        };
+        let stepped_back = self.state.needs_reopen() && !self.state.reopen()?.is_empty();
+        catalogue.map(|()| stepped_back)
     }
 
     fn storage(&self) -> Storage {

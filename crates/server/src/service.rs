@@ -154,6 +154,8 @@ fn http_options(settings: &Settings) -> HttpOptions {
             .filter_map(move |secret| ApiKey::from_sha256(&secret.hex(), scope))
     });
     HttpOptions {
+        is_local_only: settings.listen.ip().is_loopback()
+            && settings.api_keys.iter().next().is_none(),
         keys: all.collect(),
         cors_origins: settings.cors_origins.clone(),
         body_bytes_in_flight: usize::try_from(settings.limits.body_bytes_in_flight)

@@ -322,7 +322,13 @@ impl EventLog for EmbeddedLog {
         consumed: Vec<Consumed>,
         durable: bool,
     ) -> PortFuture<'_, Vec<Offset>> {
-        Box::pin(self.call(Purpose::Output, outputs, consumed, durable))
+        // Whoever waits for the disk brings something new; outputs of what is there wait for nobody.
+        let purpose = if durable {
+            Purpose::Intake
+        } else {
+            Purpose::Output
+        };
+        Box::pin(self.call(purpose, outputs, consumed, durable))
     }
 
     fn read(

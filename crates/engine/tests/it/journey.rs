@@ -184,3 +184,26 @@ async fn orders_as_large_as_allowed_do_not_choke_the_stream() {
     let found = verify(&ports, &EngineOptions::default()).await.unwrap();
     assert_eq!((found.differences, found.events["purchase"]), (0, 100));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freshness_is_judged_also_where_the_event_only_passed_through() {
+    let (engine, _) = engine().await;
+    let login = r#"{"event_type":"view","user_id":"u","anonymous_id":"c","product_id":"a"}"#;
+    ingest(&engine, vec![raw(login)]).await;
+    engine.settled().await;
+    for click in 0..20 {
+        // Taken in under the cookie, forwarded to the user's partition, asked for as the user.
+        let event =
+            format!(r#"{{"event_type":"view","anonymous_id":"c","product_id":"p{click}"}}"#);
+        let receipt = ingest(&engine, vec![raw(&event)]).await;
+        let answer = recommend(&engine, "u", Some(&receipt)).await;
+        assert_eq!(answer.fresh, Some(true));
+        let state = engine.visitor(&user("u")).await.unwrap().unwrap();
+        assert_eq!(
+            state.counters.of("view"),
+            click + 2,
+            "fresh, but without the event"
+        );
+    }
+    engine.shutdown().await;
+}

@@ -5,4 +5,5 @@
 mod crash;
 mod import;
 mod journey;
+mod relay;
 mod support;

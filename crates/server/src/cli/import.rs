@@ -71,8 +71,10 @@ pub(crate) async fn run(shell: &Shell, args: &ImportArgs) -> Result<(), Failure>
     shell.out.show(&report, || report.to_string())?;
     match &report.broken {
         None => Ok(()),
-        Some(_) => Err(Failure::new("the file could not be read to its end")
-            .hint("what was read is taken in; with a whole file import that one, as another file")),
+        Some(_) => Err(Failure::new("the file could not be read to its end").hint(
+            "what was read is taken in. A whole copy counts as another file: its first rows would \
+                 count twice, unless they carry event_id; cut them off before importing it",
+        )),
     }
 }
 

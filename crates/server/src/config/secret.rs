@@ -117,8 +117,8 @@ impl<'de> Visitor<'de> for SecretsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Secrets, A::Error> {
         let mut secrets = Vec::new();
-        while let Some(text) = list.next_element::<String>()? {
-            secrets.push(Secret::read(&text).map_err(de::Error::custom)?);
+        while let Some(one) = list.next_element::<Secrets>()? {
+            secrets.extend(one.0);
         }
         Ok(Secrets(secrets))
     }

@@ -12,7 +12,7 @@ use super::split::Form;
 use super::state::App;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use vitrina_engine::{RecommendRequest, Visitor};
 use vitrina_pipeline::Purpose;
 use vitrina_types::decayed::Window;
@@ -72,6 +72,10 @@ pub async fn recommend_by_query(
     reply::ok(&AnswerBody::new(&answer, user.as_ref().map(UserId::as_str)))
 }
 
+/// Bytes of a body that is one object: twice the largest product. As a value in memory it may take
+/// thirty times as much.
+const OBJECT_BYTES_MAX: usize = 512 * 1_024;
+
 /// A JSON body as a value.
 ///
 /// # Errors
@@ -88,6 +92,14 @@ pub async fn body_as_json(
     let held = body::read(headers, body, &app.budget).await?;
     if held.bytes.trim_ascii().is_empty() {
         return Err(Problem::bad_request("empty_body", "the body is empty"));
+    }
+    if held.bytes.len() > OBJECT_BYTES_MAX {
+        let detail = format!("the body is larger than {OBJECT_BYTES_MAX} bytes");
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            detail,
+        ));
     }
     serde_json::from_slice(&held.bytes)
         .map_err(|error| Problem::bad_request("invalid_json", format!("not JSON: {error}")))

@@ -121,6 +121,20 @@ pub fn sign_in(keys: &[ApiKey], method: &Method, uri: &Uri) -> Option<Response> 
     Some(response)
 }
 
+/// Whether this is an event with a write-only key in its address: `navigator.sendBeacon` can set
+/// no header. A key that opens more is not taken from there.
+pub fn is_beacon(keys: &[ApiKey], method: &Method, uri: &Uri) -> bool {
+    let mut pairs = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let key = pairs.find(|pair| pair.0 == "api_key");
+    method == Method::POST
+        && uri.path() == "/v1/events"
+        && key.is_some_and(|(_, key)| scope_of(keys, key) == Some(Scope::WriteOnly))
+}
+
 /// Whether a path is open to everybody: what watches the service has no key.
 pub fn is_open(path: &str) -> bool {
     path.starts_with("/health/")
@@ -159,6 +173,27 @@ pub fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_beacon_carries_a_write_only_key_in_its_address_and_no_other() {
+        let keys = [
+            ApiKey::new("full", Scope::Full),
+            ApiKey::new("write", Scope::WriteOnly),
+        ];
+        #[rustfmt::skip]
+        let cases: &[(&str, Method, &str, bool)] = &[
+            ("write key",     Method::POST, "/v1/events?api_key=write",   true),
+            ("full key",      Method::POST, "/v1/events?api_key=full",    false),
+            ("wrong key",     Method::POST, "/v1/events?api_key=nope",    false),
+            ("no key",        Method::POST, "/v1/events",                 false),
+            ("another route", Method::POST, "/v1/products?api_key=write", false),
+            ("a read",        Method::GET,  "/v1/events?api_key=write",   false),
+        ];
+        for (name, method, uri, want) in cases {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(is_beacon(&keys, method, &uri), *want, "{name}");
+        }
+    }
 
     #[test]
     fn admit_cases() {

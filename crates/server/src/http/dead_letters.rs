@@ -9,8 +9,10 @@ use axum::extract::State;
 
 /// Letters of a page when nothing is said.
 const LIMIT_DEFAULT: usize = 50;
-/// Most letters of a page. Each may have 64 KiB, so a page may be large; it rarely is.
+/// Most letters of a page.
 const LIMIT_MAX: usize = 1_000;
+/// Bytes of letters of a page, beyond which it ends early: JSON writes a byte with up to six.
+const PAGE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// Dead letters, newest first
 #[utoipa::path(
@@ -29,10 +31,18 @@ pub async fn list(State(app): State<App>, mut params: Params) -> Reply {
     let before = params.number("before", 0..=WHOLE_MAX)?;
     params.end()?;
     let limit = limit.unwrap_or(LIMIT_DEFAULT);
-    let letters = app.engine.dead_letters(before, limit).await?;
+    let mut letters = app.engine.dead_letters(before, limit).await?;
+    let found = letters.len();
+    let mut bytes = 0;
+    letters.retain(|(_, letter)| {
+        let fits = bytes < PAGE_BYTES_MAX;
+        bytes += letter.bytes.len();
+        fits
+    });
     let last = letters.last().map(|letter| letter.0);
+    let is_cut = found == limit || letters.len() < found;
     reply::ok(&DeadLetterPage {
-        next_before: last.filter(|&number| letters.len() == limit && number > 0),
+        next_before: last.filter(|&number| is_cut && number > 0),
         dead_letters: letters.into_iter().map(DeadLetterBody::from).collect(),
     })
 }

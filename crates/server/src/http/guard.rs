@@ -11,10 +11,12 @@ use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, ORIGIN,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
+use std::net::IpAddr;
 use std::time::Instant;
 use tracing::debug;
 
@@ -69,6 +71,12 @@ pub async fn serve(State(app): State<App>, request: Request, next: Next) -> Resp
 /// Lets a request pass, or answers it. The answer is boxed: it is rare, and large.
 fn admit(app: &App, request: &Request) -> Result<(), Box<Response>> {
     let (keys, uri) = (&app.options.keys, request.uri());
+    if app.options.is_local_only && !names_this_machine(request) {
+        let detail = "without API keys this service answers to localhost and 127.0.0.1 only; \
+                      configure api_keys to reach it by another name";
+        let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", detail);
+        return Err(Box::new(problem.into_response()));
+    }
     if let Some(response) = auth::sign_in(keys, request.method(), uri) {
         return Err(Box::new(response));
     }
@@ -77,8 +85,24 @@ fn admit(app: &App, request: &Request) -> Result<(), Box<Response>> {
         let problem = Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail);
         return Err(Box::new(problem.into_response()));
     }
+    if auth::is_beacon(keys, request.method(), uri) {
+        return Ok(());
+    }
     auth::admit(keys, request.method(), uri.path(), request.headers())
         .map_err(|problem| Box::new(problem.into_response()))
+}
+
+/// Whether a request is addressed to this machine by a name that no other site can have.
+fn names_this_machine(request: &Request) -> bool {
+    let host = request.headers().get(HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let Some(Ok(authority)) = host.map(str::parse::<Authority>) else {
+        return false;
+    };
+    let name = authority.host().trim_matches(['[', ']']);
+    let address = name.parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether a write comes from a page of a site that was not allowed. Programs send no `Origin`;
@@ -92,7 +116,8 @@ fn is_foreign(request: &Request, allowed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else {
         return true;
     };
-    if allowed.iter().any(|site| site.eq_ignore_ascii_case(origin)) {
+    let is_allowed = |site: &String| site == "*" || site.eq_ignore_ascii_case(origin);
+    if allowed.iter().any(is_allowed) {
         return false;
     }
     let authority = request
@@ -166,6 +191,23 @@ pub fn after_panic(said: Box<dyn Any + Send + 'static>) -> Response {
 mod tests {
     use super::*;
     use axum::body::Body;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_names() {
+        #[rustfmt::skip]
+        let cases = [
+            ("localhost:8000", true), ("127.0.0.1:8000", true), ("127.0.0.2", true), ("[::1]:8000", true),
+            ("LOCALHOST", true), ("evil.example:8000", false), ("127.0.0.1.evil.example", false),
+            ("192.168.1.5:8000", false), ("", false),
+        ];
+        for (host, want) in cases {
+            let request = Request::builder()
+                .uri("/")
+                .header(HOST, host)
+                .body(Body::empty());
+            assert_eq!(names_this_machine(&request.unwrap()), want, "{host}");
+        }
+    }
 
     #[test]
     fn foreign_cases() {

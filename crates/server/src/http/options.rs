@@ -16,6 +16,9 @@ pub struct HttpOptions {
     /// Origins of other sites whose pages may call the API, `https://shop.example`. None by
     /// default.
     pub cors_origins: Vec<String>,
+    /// Whether only this machine is served and nobody needs a key: then requests must name this
+    /// machine as their host. A page of another site whose name was made to lead here does not.
+    pub is_local_only: bool,
     /// Bytes of request bodies in memory at once, above which requests are refused with `503`.
     pub body_bytes_in_flight: usize,
     /// A request that has no answer after this long gets `503`. Streams are not cut.
@@ -27,6 +30,7 @@ impl Default for HttpOptions {
         Self {
             keys: Vec::new(),
             cors_origins: Vec::new(),
+            is_local_only: false,
             body_bytes_in_flight: BODY_BYTES_IN_FLIGHT,
             request_timeout: REQUEST_TIMEOUT,
         }

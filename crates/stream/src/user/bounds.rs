@@ -23,5 +23,8 @@ pub const SPENT_CURRENCIES_MAX: usize = 4;
 pub const COVISIT_NEIGHBOURS_MAX: usize = 8;
 /// Parts of one day's expiry bucket.
 pub const EXPIRY_SHARDS: u32 = 64;
+/// Keys of one bucket. A visitor who finds its bucket full is enlisted on a later day it comes;
+/// one value stays far below what a state store takes, whatever ids are sent.
+pub const EXPIRY_KEYS_MAX: usize = 2_000;
 /// States named by one record that forgets them.
 pub const FORGET_KEYS_MAX: usize = 256;

@@ -1,11 +1,11 @@
 //! Which events were counted before.
 //!
-//! Ids are remembered for an hour of event time behind the newest one; an older event is also
-//! looked for in the history, which remembers longer. An id is enough: the same id with another
+//! Ids are remembered for an hour of event time behind the newest one, at most
+//! [`SEEN_MAX`](super::bounds::SEEN_MAX) of them; the history, which remembers longer, is searched
+//! too. An id is enough: the same id with another
 //! time is the same event, sent again without a time of its own.
 
 use super::bounds::SEEN_MAX;
-use crate::options::UserOptions;
 use vitrina_types::event::Event;
 use vitrina_types::limits::WATERMARK_AHEAD_MAX_MS;
 use vitrina_types::state::{Seen, UserState};
@@ -23,13 +23,9 @@ pub(super) fn seen_of(event: &Event, ingest_time: IngestTime) -> Seen {
 }
 
 /// Whether the event was counted before.
-pub(super) fn is_duplicate(state: &UserState, seen: Seen, options: &UserOptions) -> bool {
-    if state.seen.iter().any(|known| known.hash == seen.hash) {
-        return true;
-    }
-    let newest = state.seen.last();
-    let old = newest.is_some_and(|newest| is_forgotten(seen, *newest, options.dedupe_horizon_ms));
-    old && state.history.iter().any(|entry| entry.order == seen.hash)
+pub(super) fn is_duplicate(state: &UserState, seen: Seen) -> bool {
+    let is_seen = state.seen.iter().any(|known| known.hash == seen.hash);
+    is_seen || state.history.iter().any(|entry| entry.order == seen.hash)
 }
 
 fn is_forgotten(seen: Seen, newest: Seen, horizon_ms: i64) -> bool {

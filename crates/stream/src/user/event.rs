@@ -2,7 +2,7 @@
 
 use super::{Scope, dedupe, history, link, purchases, session, signals, visitor_mut};
 use vitrina_types::event::{Event, Rejection};
-use vitrina_types::limits::EVENT_TIME_AHEAD_MAX_MS;
+use vitrina_types::limits::{EVENT_TIME_AHEAD_MAX_MS, WATERMARK_AHEAD_MAX_MS};
 use vitrina_types::record::UserRecord;
 use vitrina_types::state::UserState;
 use vitrina_types::stored;
@@ -22,9 +22,21 @@ impl Scope<'_> {
             return;
         }
         self.advance_watermark(event);
+        // A clock ahead must not push sessions and windows over what really happens meanwhile.
+        let latest = ingest_time.as_event_time().plus_ms(WATERMARK_AHEAD_MAX_MS);
+        let cut;
+        let event = if event.event_time > latest {
+            cut = Event {
+                event_time: latest,
+                ..event.clone()
+            };
+            &cut
+        } else {
+            event
+        };
         let seen = dedupe::seen_of(event, ingest_time);
         let known = self.visitor(key);
-        if known.is_some_and(|state| dedupe::is_duplicate(state, seen, self.options)) {
+        if known.is_some_and(|state| dedupe::is_duplicate(state, seen)) {
             self.task.duplicates += 1;
             return;
         }

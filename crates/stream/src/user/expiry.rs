@@ -5,9 +5,10 @@
 //! nothing after that day goes. Every step is a record, so no step needs keys that its record
 //! does not name. Idleness is counted in ingest time: old data loaded today is not idle.
 
-use super::bounds::{EXPIRY_SHARDS, FORGET_KEYS_MAX};
+use super::bounds::{EXPIRY_KEYS_MAX, EXPIRY_SHARDS, FORGET_KEYS_MAX};
 use super::{Scope, visitor_mut};
 use crate::watermark;
+use vitrina_types::id::AnonymousId;
 use vitrina_types::record::UserRecord;
 use vitrina_types::state::UserValue;
 use vitrina_types::time::IngestTime;
@@ -49,7 +50,9 @@ impl Scope<'_> {
         let shard = shard_of(key);
         let empty = || UserValue::Expiry(Vec::new());
         let bucket = self.working.entry(&bucket_key(day, shard), empty);
-        if let UserValue::Expiry(keys) = bucket {
+        if let UserValue::Expiry(keys) = bucket
+            && keys.len() < EXPIRY_KEYS_MAX
+        {
             keys.push(key.into());
         }
         let first = day * EXPIRY_SHARDS;
@@ -101,8 +104,18 @@ impl Scope<'_> {
             let idle = self
                 .visitor(key)
                 .is_some_and(|s| day_of(s.last_ingest) <= day);
-            if idle {
-                self.working.remove(key);
+            if !idle {
+                continue;
+            }
+            let linked_to = self.visitor(key).and_then(|s| s.linked_to.clone());
+            self.working.remove(key);
+            let anonymous = key.strip_prefix("a/").map(AnonymousId::new);
+            if let (Some(user_id), Some(Ok(anonymous_id))) = (linked_to, anonymous) {
+                // When it comes again it must link again.
+                self.send_user(UserRecord::Unlink {
+                    user_id,
+                    anonymous_id,
+                });
             }
         }
     }

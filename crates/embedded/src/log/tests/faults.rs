@@ -76,7 +76,8 @@ fn the_reserve_is_kept_for_outputs() {
     };
     let log = machine.open(options);
     let intake = || machine.wait(log.append(vec![batch(USERS, 0, &["in"])]));
-    let output = || machine.wait(log.publish(vec![batch(SIGNALS, 0, &["out"])], vec![], true));
+    let import = || machine.wait(log.publish(vec![batch(USERS, 0, &["old"])], vec![], true));
+    let output = || machine.wait(log.publish(vec![batch(SIGNALS, 0, &["out"])], vec![], false));
     machine.faults.set_room(Some(600_000));
     let refused = intake();
     assert!(matches!(
@@ -87,6 +88,7 @@ fn the_reserve_is_kept_for_outputs() {
             ..
         })
     ));
+    is_full(import());
     output().unwrap();
     machine.faults.set_room(Some(400_000));
     std::thread::sleep(Duration::from_millis(110));

@@ -1,5 +1,8 @@
 //! Any bytes as an event: the parser answers with an event or a rejection, never with a panic, and
 //! what it accepts survives its stored form.
+//!
+//! `cargo +nightly fuzz run event fuzz/found fuzz/corpus/event` keeps what it finds out of the
+//! corpus; an input worth keeping is moved there by hand, with a name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -311,7 +311,7 @@ fn repairs(log: &EmbeddedLog, state: &EmbeddedState) -> Vec<String> {
 }
 
 /// A URL without user and password.
-fn without_secrets(url: &str) -> String {
+pub(crate) fn without_secrets(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
             format!("{}…{}", &url[..scheme + 3], &url[at..])

@@ -3,6 +3,10 @@
 use super::failure::Failure;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a result was printed on stdout.
+static HAS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// Results on stdout: JSON for machines, text for people.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +31,14 @@ impl Out {
             text()
         };
         print(io::stdout().lock(), &shown);
+        HAS_SHOWN.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Prints a failure: on stderr for people, and for machines where they look.
     pub(crate) fn fail(self, failure: &Failure) {
-        if self.json {
+        // One document on stdout: a result that was shown says itself what is wrong.
+        if self.json && !HAS_SHOWN.load(Ordering::Relaxed) {
             let object = serde_json::json!({
                 "error": { "message": failure.message(), "hint": failure.advice() },
             });

@@ -3,6 +3,7 @@
 use super::field::FIELDS;
 use super::load::{Loaded, place_of};
 use crate::console::view::FactBlock;
+use crate::ports::without_secrets;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -42,7 +43,10 @@ impl Loaded {
             let pointer = format!("/{}", field.key.replace('.', "/"));
             Shown {
                 key: field.key,
-                value: values.pointer(&pointer).cloned().unwrap_or_default(),
+                value: match values.pointer(&pointer) {
+                    Some(Value::String(text)) => Value::String(without_secrets(text)),
+                    value => value.cloned().unwrap_or_default(),
+                },
                 from: self
                     .layers
                     .find_metadata(field.key)

@@ -32,9 +32,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// 0 (nothing in common) to 1 (same brand and narrowest category).
+    /// 0 (nothing in common) to 1 (same brand and narrowest category). Products of which no
+    /// category is known are of one kind: else they would pass for the most diverse of all.
     fn similarity_to(&self, other: &Self) -> f32 {
-        let near = if self.category == other.category && self.category.is_some() {
+        let near = if self.category == other.category {
             0.6
         } else if self.top_category == other.top_category && self.top_category.is_some() {
             0.2

@@ -206,7 +206,7 @@ fn naive_diversity(
     let similarity = |a: u32, b: u32| {
         let (a, b) = (&facts[a as usize], &facts[b as usize]);
         let near = match (a.category == b.category, a.top_category == b.top_category) {
-            (true, _) if a.category.is_some() => 0.6,
+            (true, _) => 0.6,
             (_, true) if a.top_category.is_some() => 0.2,
             _ => 0.0,
         };

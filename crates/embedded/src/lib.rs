@@ -8,11 +8,15 @@
 //!                        batch was cut off
 //!   state/               keyed state and slates: derived, may lag behind the log
 //!   state.damaged-<n>/   a state that could not be read; it was begun anew and replayed
+//!   analytics/           window rows: derived, with the position they stand for
+//!   analytics.damaged-<n>/
+//!                        rows that could not be read; they were begun anew
 //! ```
 //!
-//! `state/` and `catalogue/` are fjall databases, `log/` is our own segments. A process opens a
-//! data directory alone: the second one is refused.
+//! `state/`, `catalogue/` and `analytics/` are fjall databases, `log/` is our own segments. A
+//! process opens a data directory alone: the second one is refused.
 
+pub mod analytics;
 pub mod catalogue;
 pub mod disk;
 mod kv;

@@ -17,7 +17,7 @@ use vitrina_ports::log::Offset;
 use vitrina_ports::state::{Space, StatePartition};
 use vitrina_types::answer::{Impression, ShownItem};
 use vitrina_types::event::{KindTag, anonymous_key, user_key};
-use vitrina_types::id::{AnonymousId, PlacementId, ProductId, SlateId, UserId};
+use vitrina_types::id::{AnonymousId, PlacementId, ProductId, RequestId, SlateId, UserId};
 use vitrina_types::partition::Partition;
 use vitrina_types::state::{UserState, UserValue};
 use vitrina_types::stored;
@@ -150,11 +150,27 @@ struct Known {
     fresh: Option<bool>,
 }
 
+/// Makes a slate and logs it as shown, unless it is a preview.
 pub(crate) async fn recommend(
     shared: &Shared,
     impressions: &Queue,
     request: RecommendRequest,
 ) -> Result<Answer, EngineError> {
+    let preview = request.preview;
+    let (answer, impression) = make(shared, request, None).await?;
+    if !preview {
+        impressions.leave(shared, impression);
+    }
+    Ok(answer)
+}
+
+/// Makes a slate, and its impression for whoever logs it. `request_id` names the question that
+/// came over a topic.
+pub(crate) async fn make(
+    shared: &Shared,
+    request: RecommendRequest,
+    request_id: Option<RequestId>,
+) -> Result<(Answer, Impression), EngineError> {
     let began = Instant::now();
     let RecommendRequest {
         visitor,
@@ -175,24 +191,24 @@ pub(crate) async fn recommend(
     let slate_id = SlateId::new(&id).map_err(|error| EngineError::CannotStart {
         reason: error.to_string(),
     })?;
-    let (items, kept) = {
+    let (items, kept, impression) = {
         let table = shared.items.read();
         let (slate, trace) = SCRATCH.with_borrow_mut(|scratch| {
             let config = &shared.options.pipeline;
             vitrina_pipeline::recommend(&query, known.state.as_ref(), &table, config, scratch)
         });
         let items: Vec<AnswerItem> = slate.items.iter().filter_map(|i| item(&table, i)).collect();
-        let impression = impression(&slate_id, visitor, &query, &items);
+        let impression = Impression {
+            request_id,
+            ..impression(&slate_id, visitor, &query, &items)
+        };
         let kept = Kept {
-            impression,
+            impression: impression.clone(),
             slate,
             trace,
         };
-        (items, kept)
+        (items, kept, impression)
     };
-    if !preview {
-        impressions.leave(shared, kept.impression.clone());
-    }
     shared.traces.keep(kept);
     let explanation = if explain {
         crate::explain::explain(shared, &slate_id).await?
@@ -207,7 +223,7 @@ pub(crate) async fn recommend(
     if known.fresh == Some(false) {
         shared.figures.stale_answers.add(1);
     }
-    Ok(Answer {
+    let answer = Answer {
         slate_id,
         placement: query.placement,
         generation: 0,
@@ -215,7 +231,8 @@ pub(crate) async fn recommend(
         served_from: ServedFrom::Live,
         fresh: known.fresh,
         explanation: explanation.map(Box::new),
-    })
+    };
+    Ok((answer, impression))
 }
 
 fn item(table: &ItemTable, item: &vitrina_pipeline::SlateItem) -> Option<AnswerItem> {
@@ -250,16 +267,20 @@ fn impression(
         score: vitrina_types::score::Score::saturating(item.score),
         source: item.source.into(),
     });
+    let (user_id, anonymous_id) = match visitor {
+        Some(Visitor::User(user)) => (Some(user), None),
+        Some(Visitor::Anonymous(anonymous)) => (None, Some(anonymous)),
+        None => (None, None),
+    };
     Impression {
         slate_id: slate_id.clone(),
-        user_id: match visitor {
-            Some(Visitor::User(user)) => Some(user),
-            Some(Visitor::Anonymous(_)) | None => None,
-        },
+        user_id,
         placement: query.placement.clone(),
         at: query.now,
         generation: 0,
         items: shown.collect(),
+        anonymous_id,
+        request_id: None,
     }
 }
 

@@ -29,9 +29,23 @@ pub enum EngineError {
         /// What was asked for.
         what: &'static str,
     },
+    /// As many are in force as may be.
+    #[error("{limit} {what} are in force, which is the limit; lift one first")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
     /// The engine cannot start on these stores.
     #[error("cannot start: {reason}")]
     CannotStart {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A checkpoint cannot be taken or restored like this.
+    #[error("checkpoint refused: {reason}")]
+    CheckpointRefused {
         /// Why, and what to do.
         reason: String,
     },
@@ -44,16 +58,23 @@ impl EngineError {
     /// Who has to act.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Rejected(_) | Self::NotFound { .. } => Blame::Caller,
+            Self::Rejected(_) | Self::NotFound { .. } | Self::TooMany { .. } => Blame::Caller,
             Self::Port(port) => port.blame(),
-            Self::Overloaded { .. } | Self::CannotStart { .. } | Self::Stopping => Blame::Operator,
+            Self::Overloaded { .. }
+            | Self::CannotStart { .. }
+            | Self::CheckpointRefused { .. }
+            | Self::Stopping => Blame::Operator,
         }
     }
 
     /// Whether the same call may succeed later.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Rejected(_) | Self::NotFound { .. } | Self::CannotStart { .. } => Retry::Never,
+            Self::Rejected(_)
+            | Self::NotFound { .. }
+            | Self::TooMany { .. }
+            | Self::CannotStart { .. }
+            | Self::CheckpointRefused { .. } => Retry::Never,
             Self::Port(port) => port.retry(),
             Self::Overloaded { .. } | Self::Stopping => Retry::Later,
         }

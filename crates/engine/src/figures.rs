@@ -1,8 +1,10 @@
 //! What the engine counts about itself: for `/metrics`, the console and `status`.
 
+use crate::checkpoint::CheckpointFigures;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -200,12 +202,16 @@ pub struct Figures {
     pub panics: Count,
     /// Times a task forgot its memory and started again from its stored position.
     pub reassigned: Count,
+    /// Times a follower of a topic (a sink, the answers to questions) tried again.
+    pub retries: Count,
     /// From the acknowledgement of an event to state that holds it.
     pub freshness: Timing,
     /// From the arrival of a query to its slate, inside the engine.
     pub answer: Timing,
     /// From the arrival of a batch of events to its acknowledgement, inside the engine.
     pub intake: Timing,
+    /// What checkpoints come to.
+    pub checkpoints: Arc<CheckpointFigures>,
 }
 
 #[cfg(test)]

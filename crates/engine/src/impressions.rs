@@ -1,4 +1,5 @@
-//! After the answer: the impression goes to the log and the slate to its store.
+//! After the answer: the impression goes to the log, twice (as an answer, and keyed by slate for
+//! attribution), and the slate to its store.
 //!
 //! An answer never waits for this. The queue is bounded; what does not fit is counted as dropped.
 
@@ -13,6 +14,7 @@ use vitrina_ports::log::{Append, Records};
 use vitrina_ports::slates::StoredSlate;
 use vitrina_types::answer::Impression;
 use vitrina_types::partition::Partition;
+use vitrina_types::record::{SlateEnvelope, SlateRecord};
 use vitrina_types::stored;
 use vitrina_types::time::IngestTime;
 use vitrina_types::topic::Topic;
@@ -73,25 +75,47 @@ async fn write(shared: &Shared, impressions: &[Impression]) -> Result<(), Engine
     if impressions.is_empty() {
         return Ok(());
     }
-    let mut records = Records::default();
-    let mut slates = Vec::with_capacity(impressions.len());
-    for impression in impressions {
-        let body = Bytes::from(stored::encode(impression));
-        records.push(&body);
-        let expires_at = impression.at.0 + shared.options.slate_lifetime_ms;
-        slates.push(StoredSlate {
-            id: impression.slate_id.as_str().to_owned(),
-            body,
-            expires_at: IngestTime(expires_at),
-        });
-    }
-    let append = Append {
-        topic: Topic::RecommendationsResults,
-        partition: Partition(0),
-        records,
-    };
     let log = &shared.ports.log;
-    log.publish(vec![append], Vec::new(), false).await?;
-    shared.ports.slates.put_many(slates).await?;
+    log.publish(appends(shared, impressions), Vec::new(), false)
+        .await?;
+    keep(shared, impressions).await
+}
+
+/// What impressions are in the log.
+pub(crate) fn appends(shared: &Shared, impressions: &[Impression]) -> Vec<Append> {
+    let mut results = Records::default();
+    let mut shown = vec![Records::default(); Partition::all().count()];
+    for impression in impressions {
+        results.push_with(|out| stored::encode_into(impression, out));
+        let partition = Partition::of(impression.slate_id.as_str());
+        let envelope = SlateEnvelope {
+            ingest_time: shared.now(),
+            backfill: false,
+            record: SlateRecord::Shown(Box::new(impression.clone())),
+        };
+        shown[partition.at()].push_with(|out| stored::encode_into(&envelope, out));
+    }
+    let results = (Topic::RecommendationsResults, Partition(0), results);
+    let keyed = shown.into_iter().zip(Partition::all());
+    let keyed = keyed.map(|(records, partition)| (Topic::SlateSignals, partition, records));
+    let all = std::iter::once(results).chain(keyed);
+    let filled = all.filter(|(_, _, records)| !records.is_empty());
+    filled
+        .map(|(topic, partition, records)| Append {
+            topic,
+            partition,
+            records,
+        })
+        .collect()
+}
+
+/// Keeps slates for whoever asks what they were and why.
+pub(crate) async fn keep(shared: &Shared, impressions: &[Impression]) -> Result<(), EngineError> {
+    let slates = impressions.iter().map(|impression| StoredSlate {
+        id: impression.slate_id.as_str().to_owned(),
+        body: Bytes::from(stored::encode(impression)),
+        expires_at: IngestTime(impression.at.0 + shared.options.slate_lifetime_ms),
+    });
+    shared.ports.slates.put_many(slates.collect()).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::position::PositionToken;
 use crate::shared::Shared;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::time::Instant;
 use vitrina_ports::log::{Append, Consumed, Consumer, Offset, Records};
 use vitrina_ports::state::Space;
@@ -57,17 +58,20 @@ pub struct Receipt {
 }
 
 /// A request sorted into partitions.
-struct Sorted {
+pub(crate) struct Sorted {
     partitions: Vec<Records>,
+    /// Records that go back to other topics.
+    others: BTreeMap<(Topic, Partition), Records>,
     dead: Records,
     rejected: Vec<RejectedEvent>,
     accepted: usize,
 }
 
 impl Sorted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             partitions: vec![Records::default(); usize::from(PARTITIONS)],
+            others: BTreeMap::new(),
             dead: Records::default(),
             rejected: Vec::new(),
             accepted: 0,
@@ -85,19 +89,28 @@ impl Sorted {
         self.accepted += 1;
     }
 
+    /// Puts a record back on a topic, as it is.
+    pub(crate) fn keep_record(&mut self, topic: Topic, partition: Partition, bytes: &[u8]) {
+        let records = match topic {
+            Topic::UserEvents => &mut self.partitions[partition.at()],
+            _ => self.others.entry((topic, partition)).or_default(),
+        };
+        records.push(bytes);
+    }
+
     fn refuse(&mut self, index: usize, rejection: Rejection, bytes: &[u8], from: &From<'_>) {
         let letter = DeadLetter {
             ingest_time: from.ingest_time,
             source: from.source.into(),
             rejection: rejection.clone(),
-            attempts: 1,
+            attempts: from.attempts,
             bytes: bytes[..bytes.len().min(DEAD_LETTER_BYTES_MAX)].to_vec(),
         };
         self.dead.push_with(|out| stored::encode_into(&letter, out));
         self.rejected.push(RejectedEvent { index, rejection });
     }
 
-    /// The writes: user events first, in partition order, then dead letters.
+    /// The writes: user events first, in partition order, then other topics, then dead letters.
     fn appends(self) -> (Vec<Append>, Vec<RejectedEvent>, usize) {
         let keyed = self.partitions.into_iter().zip(Partition::all());
         let mut appends: Vec<Append> = keyed
@@ -108,6 +121,11 @@ impl Sorted {
                 records,
             })
             .collect();
+        appends.extend(self.others.into_iter().map(|(place, records)| Append {
+            topic: place.0,
+            partition: place.1,
+            records,
+        }));
         if !self.dead.is_empty() {
             appends.push(Append {
                 topic: Topic::DeadLetters,
@@ -123,12 +141,65 @@ impl Sorted {
 struct From<'a> {
     source: &'a str,
     ingest_time: IngestTime,
+    attempts: u32,
+}
+
+/// An event that could not be processed, to be tried once more.
+pub(crate) struct Again<'a> {
+    /// With its bytes.
+    pub(crate) letter: &'a DeadLetter,
+    /// Its id, if it has none of its own.
+    pub(crate) event_id: String,
+    /// Whether it is old data.
+    pub(crate) backfill: bool,
+}
+
+/// Reads a dead letter once more. A still bad one is put among the dead again.
+///
+/// # Errors
+/// Why it is still bad.
+pub(crate) fn sort_again(
+    shared: &Shared,
+    sorted: &mut Sorted,
+    again: &Again<'_>,
+) -> Result<(), Rejection> {
+    let letter = again.letter;
+    let now = shared.now();
+    let fresh_event_id =
+        || EventId::new(&again.event_id).unwrap_or_else(|_| fresh_event_id(shared, now));
+    let hash_address = |address: &str| keyed_hash(shared.options.address_key, address);
+    let read = |ingest_time| {
+        let intake = Intake {
+            ingest_time,
+            fresh_event_id: &fresh_event_id,
+            hash_address: &hash_address,
+        };
+        event::parse(&letter.bytes, &intake)
+    };
+    // An event without a time happened when it came in first; one that was too far ahead then
+    // need not be so now.
+    match read(letter.ingest_time).or_else(|_| read(now)) {
+        Ok(event) => {
+            sorted.keep(event, now, again.backfill);
+            Ok(())
+        }
+        Err(rejection) => {
+            let from = From {
+                source: &letter.source,
+                ingest_time: now,
+                attempts: letter.attempts.saturating_add(1),
+            };
+            sorted.refuse(0, rejection.clone(), &letter.bytes, &from);
+            Err(rejection)
+        }
+    }
 }
 
 fn sort(shared: &Shared, events: Vec<RawEvent>, source: &str, backfill: bool) -> Sorted {
     let from = From {
         source,
         ingest_time: shared.now(),
+        attempts: 1,
     };
     let fresh_event_id = || fresh_event_id(shared, from.ingest_time);
     let hash_address = |address: &str| keyed_hash(shared.options.address_key, address);
@@ -209,7 +280,17 @@ pub(crate) async fn ingest(
     source: &str,
 ) -> Result<Receipt, EngineError> {
     let began = Instant::now();
-    let waiting = shared.lag(Space::Users);
+    check_lag(shared, Space::Users)?;
+    let sorted = sort(shared, events, source, false);
+    write(shared, sorted, began).await
+}
+
+/// Refuses while too much is waiting for the stage of `space`.
+///
+/// # Errors
+/// `Overloaded`.
+pub(crate) fn check_lag(shared: &Shared, space: Space) -> Result<(), EngineError> {
+    let waiting = shared.lag(space);
     if waiting > shared.options.lag_max {
         return Err(EngineError::Overloaded {
             waiting,
@@ -217,7 +298,19 @@ pub(crate) async fn ingest(
             retry_after_s: RETRY_AFTER_S,
         });
     }
-    let (appends, rejected, accepted) = sort(shared, events, source, false).appends();
+    Ok(())
+}
+
+/// Writes what came in at `began`; durable when it resolves.
+///
+/// # Errors
+/// The log's.
+pub(crate) async fn write(
+    shared: &Shared,
+    sorted: Sorted,
+    began: Instant,
+) -> Result<Receipt, EngineError> {
+    let (appends, rejected, accepted) = sorted.appends();
     if appends.is_empty() {
         return Ok(Receipt::default());
     }
@@ -271,36 +364,4 @@ pub(crate) async fn import(
     let written = outline(&appends);
     let ends = shared.ports.log.publish(appends, consumed, true).await?;
     Ok(receipt(shared, &written, &ends, rejected, accepted))
-}
-
-/// The newest dead letters before `before`, newest first, with their offsets.
-///
-/// # Errors
-/// As the log.
-pub(crate) async fn dead_letters(
-    shared: &Shared,
-    before: Option<Offset>,
-    limit: usize,
-) -> Result<Vec<(Offset, DeadLetter)>, EngineError> {
-    /// Read in one step; a dead letter has at most 64 KiB and a few words.
-    const READ_BYTES: usize = 1_024 * 1_024;
-    let log = &shared.ports.log;
-    let bounds = log.bounds(Topic::DeadLetters, Partition(0));
-    let end = before.unwrap_or(bounds.end).min(bounds.end);
-    let mut from = end.saturating_sub(limit as u64).max(bounds.start);
-    let mut letters = Vec::new();
-    while from < end {
-        let records = log
-            .read(Topic::DeadLetters, Partition(0), from, READ_BYTES)
-            .await?;
-        let Some(last) = records.last() else { break };
-        from = last.offset + 1;
-        for record in records.iter().filter(|record| record.offset < end) {
-            if let Ok(letter) = stored::decode(&record.bytes) {
-                letters.push((record.offset, letter));
-            }
-        }
-    }
-    letters.reverse();
-    Ok(letters)
 }

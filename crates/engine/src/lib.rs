@@ -4,37 +4,65 @@
 //! distributed deployment runs. [`Engine`] is the whole face; everything else is its inside.
 
 mod answer;
+mod backoff;
 mod card;
+mod checkpoint;
+mod dead_letters;
 mod error;
 mod explain;
 mod figures;
+mod flaw;
+mod follow;
+mod followed;
 mod ids;
 mod impressions;
 mod ingest;
 mod items;
+mod late;
+mod newest;
 mod options;
 mod position;
 mod products;
 mod relay;
+mod requests;
+mod rows;
 mod shared;
+mod shop;
+#[cfg(test)]
+mod simulation;
+mod sinks;
 mod stage;
 mod status;
+mod topology;
 mod traces;
+mod unread;
 mod upkeep;
 mod verify;
 mod worker;
 
 pub use answer::{Answer, AnswerItem, RecommendRequest, ServedFrom, Viewed, Visitor};
 pub use card::{Card, Ranked};
+pub use checkpoint::{
+    CheckpointFigures, CheckpointFloor, CheckpointId, CheckpointIdError, CheckpointList,
+    CheckpointOptions, CheckpointStatus, CheckpointStores, Checkpointer, DamagedCheckpoint, Floor,
+    Manifest, ObjectPoint, PartitionPoint, RestoreReport, drain, list as list_checkpoints,
+    newest_positions, restore as restore_checkpoint,
+};
+pub use dead_letters::{REPLAYS_PER_CALL_MAX, Replay, ReplayChoice, is_whole};
 pub use error::EngineError;
 pub use explain::{SlatePlace, SlateRecord};
 pub use figures::{BUCKETS_US, Count, Figures, Quantiles, Rate, Timing};
+pub use followed::SinkStatus;
 pub use ids::{ID_CHARS, Ids};
 pub use ingest::{RawEvent, Receipt, RejectedEvent};
+pub use late::Late;
 pub use options::{Clock, EngineOptions, NoUpkeep, Ports, Storage, Upkeep};
 pub use position::{PositionToken, PositionTokenError, TOKEN_BYTES_MAX};
 pub use products::{Kept, Written};
-pub use status::{Lag, PartitionStatus, Status};
+pub use requests::REQUESTS_PER_CALL_MAX;
+pub use rows::{FUNNEL_SPAN_MAX_MS, RowSum, RowSums, RowsAsked, SUMS_PER_PAGE_MAX, SumCursor};
+pub use status::{Lag, PartitionStatus, StageStatus, Status};
+pub use unread::unread;
 pub use verify::{Verification, verify};
 
 use parking_lot::Mutex;
@@ -43,11 +71,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use vitrina_ports::catalogue::Expect;
 use vitrina_ports::log::Offset;
+use vitrina_ports::seat::solo::SoloSeat;
 use vitrina_types::ban::{Ban, BanTarget};
 use vitrina_types::decayed::Window;
 use vitrina_types::id::{ProductId, SlateId};
 use vitrina_types::product::Product;
-use vitrina_types::record::DeadLetter;
 use vitrina_types::state::UserState;
 use worker::Worker;
 
@@ -75,8 +103,11 @@ impl Engine {
         let count = shared.options.stream_threads.max(1);
         let mut workers = Vec::new();
         for number in 0..count {
-            let mut worker = Worker::new(&shared, number, count);
-            worker.assign(&shared).await?;
+            let tasks = topology::share(&topology::INPUTS, number, count);
+            let seat = SoloSeat::new(Arc::clone(&shared.ports.log), tasks);
+            let stages = topology::stages(&shared);
+            let mut worker = Worker::new(Box::new(seat), stages, number as u64);
+            worker.start(&shared).await?;
             workers.push(worker);
         }
         let mut threads = Vec::new();
@@ -84,7 +115,7 @@ impl Engine {
             threads.push(spawn(number, worker, Arc::clone(&shared))?);
         }
         let (queue, writer) = impressions::queue();
-        let chores = vec![
+        let mut chores = vec![
             tokio::spawn(upkeep::run(Arc::clone(&shared))),
             tokio::spawn(impressions::run(Arc::clone(&shared), writer)),
             tokio::spawn({
@@ -92,12 +123,37 @@ impl Engine {
                 async move { relay::run(&shared).await }
             }),
         ];
+        let followers: [Arc<dyn follow::Follower>; 3] = [
+            Arc::new(requests::RequestLoop),
+            Arc::new(sinks::CatalogueSink),
+            Arc::new(sinks::AnalyticsSink),
+        ];
+        for follower in followers {
+            chores.push(tokio::spawn(follow::run(Arc::clone(&shared), follower)));
+        }
         Ok(Arc::new(Self {
             shared,
             impressions: queue,
             threads: Mutex::new(threads),
             chores: Mutex::new(chores),
         }))
+    }
+
+    /// Takes checkpoints from time to time, as the options say, on a thread of its own. Call it
+    /// once, after the start.
+    ///
+    /// # Errors
+    /// `CannotStart` when there is no thread for it.
+    pub fn take_checkpoints(&self, stores: CheckpointStores) -> Result<(), EngineError> {
+        let shared = &self.shared;
+        let (ports, options) = (shared.ports.clone(), shared.options.clone());
+        let (clock, figures) = (Arc::clone(&shared.clock), &shared.figures.checkpoints);
+        let figures = Arc::clone(figures);
+        let checkpointer = Checkpointer::counting(ports, options, clock, stores, figures);
+        let stop = shared.stop.subscribe();
+        let thread = thread_of("checkpoints".to_owned(), checkpointer.run(stop))?;
+        self.threads.lock().push(thread);
+        Ok(())
     }
 
     /// Stops all loops and writes state to disk. Nothing accepted is lost without it either; the
@@ -160,18 +216,6 @@ impl Engine {
         events: Vec<RawEvent>,
     ) -> Result<Receipt, EngineError> {
         ingest::import(&self.shared, source, expected, next, events).await
-    }
-
-    /// The newest dead letters before `before`, newest first, with their numbers.
-    ///
-    /// # Errors
-    /// The log's.
-    pub async fn dead_letters(
-        &self,
-        before: Option<Offset>,
-        limit: usize,
-    ) -> Result<Vec<(Offset, DeadLetter)>, EngineError> {
-        ingest::dead_letters(&self.shared, before, limit).await
     }
 
     /// Puts together a slate. Waits twice: for the visitor's state, and for that of the
@@ -286,7 +330,7 @@ impl Engine {
     /// Sets a ban and waits until answers see it.
     ///
     /// # Errors
-    /// The catalogue's.
+    /// `TooMany` for one brand or pattern more than may be banned; the catalogue's.
     pub async fn set_ban(&self, ban: &Ban) -> Result<Written, EngineError> {
         products::set_ban(&self.shared, ban).await
     }
@@ -316,7 +360,7 @@ impl Engine {
         status::status(&self.shared)
     }
 
-    /// Every partition of both stages.
+    /// Every partition of every stage.
     pub async fn partitions(&self) -> Vec<PartitionStatus> {
         status::partitions(&self.shared).await
     }
@@ -329,6 +373,11 @@ impl Engine {
     /// Seconds on the scale of the recent figures.
     pub fn second(&self) -> u64 {
         self.shared.second()
+    }
+
+    /// An id that was never used.
+    pub fn fresh_id(&self) -> String {
+        self.shared.ids.fresh(self.shared.now())
     }
 
     /// The time, by the engine's clock.
@@ -350,21 +399,29 @@ impl Engine {
     }
 }
 
-/// One stream thread with a runtime of its own: CPU work never sits on the workers that answer.
+/// One stream thread.
 fn spawn(
     number: usize,
     worker: Worker,
     shared: Arc<Shared>,
 ) -> Result<JoinHandle<()>, EngineError> {
+    thread_of(format!("stream-{number}"), worker.run(shared))
+}
+
+/// A thread with a runtime of its own: CPU work never sits on the workers that answer.
+fn thread_of(
+    name: String,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, EngineError> {
     let cannot = |error: std::io::Error| EngineError::CannotStart {
-        reason: format!("no thread for the stream: {error}"),
+        reason: format!("no thread for {name}: {error}"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(cannot)?;
     std::thread::Builder::new()
-        .name(format!("stream-{number}"))
-        .spawn(move || runtime.block_on(worker.run(shared)))
+        .name(name.clone())
+        .spawn(move || runtime.block_on(work))
         .map_err(cannot)
 }

@@ -1,14 +1,16 @@
 //! Everything about the engine that can be set, with its default.
 
+use crate::checkpoint::CheckpointOptions;
 use std::sync::Arc;
 use std::time::Duration;
 use vitrina_pipeline::{ItemConfig, PipelineConfig};
 use vitrina_ports::PortError;
+use vitrina_ports::analytics::AnalyticsStore;
 use vitrina_ports::catalogue::Catalogue;
 use vitrina_ports::log::EventLog;
 use vitrina_ports::slates::SlateStore;
 use vitrina_ports::state::StateStore;
-use vitrina_stream::{ProductOptions, UserOptions};
+use vitrina_stream::{ProductOptions, SlateOptions, UserOptions};
 use vitrina_types::time::IngestTime;
 
 /// Where the engine gets the time: the one clock of the house.
@@ -25,8 +27,24 @@ pub struct Ports {
     pub catalogue: Arc<dyn Catalogue>,
     /// Stored slates.
     pub slates: Arc<dyn SlateStore>,
+    /// Window rows.
+    pub analytics: Arc<dyn AnalyticsStore>,
     /// Chores of embedded stores.
     pub upkeep: Arc<dyn Upkeep>,
+}
+
+impl Ports {
+    /// Everything in memory: for tests, and for jobs that leave nothing behind.
+    pub fn in_memory() -> Self {
+        Self {
+            log: Arc::new(vitrina_ports::log::memory::MemoryLog::new()),
+            state: Arc::new(vitrina_ports::state::memory::MemoryState::new()),
+            catalogue: Arc::new(vitrina_ports::catalogue::memory::MemoryCatalogue::new()),
+            slates: Arc::new(vitrina_ports::slates::memory::MemorySlates::new()),
+            analytics: Arc::new(vitrina_ports::analytics::memory::MemoryAnalytics::new()),
+            upkeep: Arc::new(NoUpkeep),
+        }
+    }
 }
 
 /// What stores in one data directory need done from time to time. Stores that look after
@@ -101,6 +119,8 @@ pub struct EngineOptions {
     pub flush_interval: Duration,
     /// Time passes for idle partitions this often.
     pub tick_interval: Duration,
+    /// An idle worker looks this often whether its state still stands where it left it.
+    pub idle_check_interval: Duration,
     /// Retention and expiry are looked after this often.
     pub retain_interval: Duration,
     /// An answer waits at most this long for the position it was asked after.
@@ -109,10 +129,12 @@ pub struct EngineOptions {
     pub visible_wait: Duration,
     /// Events accepted but not applied, beyond which intake is refused.
     pub lag_max: u64,
-    /// Keys whose state one task keeps decoded in memory; there are 64 tasks.
+    /// Keys whose state one task keeps decoded in memory; each stage has 32 tasks.
     pub hot_keys_max: usize,
     /// Bytes of full traces kept in memory for `explain`.
     pub traces_bytes_max: usize,
+    /// Days of event time that window rows are kept.
+    pub rows_keep_days: u32,
     /// How long a slate can be explained.
     pub slate_lifetime_ms: i64,
     /// Key of the hash under which network addresses are stored.
@@ -123,10 +145,17 @@ pub struct EngineOptions {
     pub user: UserOptions,
     /// Of the product-keyed stage.
     pub product: ProductOptions,
+    /// Of attribution.
+    pub slate: SlateOptions,
     /// Of the item side; its half-lives are those of `product`.
     pub items: ItemConfig,
     /// Of the pipeline.
     pub pipeline: PipelineConfig,
+    /// Of checkpoints.
+    pub checkpoints: CheckpointOptions,
+    /// In which way the engine is to be wrong.
+    #[cfg(test)]
+    pub(crate) flaw: Option<crate::flaw::Flaw>,
 }
 
 impl Default for EngineOptions {
@@ -135,20 +164,26 @@ impl Default for EngineOptions {
             stream_threads: 1,
             commit_interval: Duration::from_secs(1),
             flush_interval: Duration::from_secs(1),
-            tick_interval: Duration::from_secs(60),
+            tick_interval: Duration::from_secs(10),
+            idle_check_interval: Duration::from_secs(5),
             retain_interval: Duration::from_secs(60),
             after_wait: Duration::from_millis(50),
             visible_wait: Duration::from_secs(2),
             lag_max: 1_000_000,
             hot_keys_max: 2_048,
             traces_bytes_max: 32 * 1_024 * 1_024,
+            rows_keep_days: 400,
             slate_lifetime_ms: 7 * 86_400_000,
             address_key: 0,
             id_seed: 0,
             user: UserOptions::default(),
             product: ProductOptions::default(),
+            slate: SlateOptions::default(),
             items: ItemConfig::default(),
             pipeline: PipelineConfig::default(),
+            checkpoints: CheckpointOptions::default(),
+            #[cfg(test)]
+            flaw: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::shared::Shared;
 use bytes::Bytes;
 use vitrina_ports::PortError;
 use vitrina_ports::catalogue::{Entry, Expect, Kind, Outcome, Write};
-use vitrina_types::ban::{Ban, BanTarget};
+use vitrina_types::ban::{Ban, BanTarget, TEXT_BANS_MAX};
 use vitrina_types::id::ProductId;
 use vitrina_types::product::Product;
 use vitrina_types::stored::{self, Stored};
@@ -156,9 +156,42 @@ async fn write_one(
 }
 
 /// Sets a ban and waits until answers see it.
+///
+/// # Errors
+/// `TooMany` when it would be one brand or pattern more than may be banned.
 pub(crate) async fn set_ban(shared: &Shared, ban: &Ban) -> Result<Written, EngineError> {
     let body = Bytes::from(stored::encode(ban));
-    write_ban(shared, &ban.target, Expect::Any, Some(body)).await
+    if !ban.target.is_text() {
+        return write_ban(shared, &ban.target, Expect::Any, Some(body)).await;
+    }
+    let one_at_a_time = shared.text_bans.lock().await;
+    let id = ban.target.id();
+    let known = shared.ports.catalogue.get(Kind::Ban, &id).await?;
+    if known.is_none() && count_text_bans(shared).await? >= TEXT_BANS_MAX {
+        return Err(EngineError::TooMany {
+            what: "bans on brands and patterns",
+            limit: TEXT_BANS_MAX,
+        });
+    }
+    let outcome = write_one(shared, Kind::Ban, &id, Expect::Any, Some(body)).await?;
+    drop(one_at_a_time);
+    see_ban(shared, &id, outcome).await
+}
+
+/// Bans on brands and patterns in force; counting ends at the limit.
+async fn count_text_bans(shared: &Shared) -> Result<usize, EngineError> {
+    let mut count = 0;
+    for prefix in ["brand:", "pattern:"] {
+        let catalogue = &shared.ports.catalogue;
+        let found = catalogue
+            .list(Kind::Ban, Some(prefix), TEXT_BANS_MAX)
+            .await?;
+        count += found
+            .iter()
+            .filter(|ban| ban.id.starts_with(prefix))
+            .count();
+    }
+    Ok(count)
 }
 
 /// Lifts a ban and waits until answers see it.
@@ -181,6 +214,11 @@ async fn write_ban(
 ) -> Result<Written, EngineError> {
     let id = target.id();
     let outcome = write_one(shared, Kind::Ban, &id, expect, body).await?;
+    see_ban(shared, &id, outcome).await
+}
+
+/// Waits until answers see what was written of a ban.
+async fn see_ban(shared: &Shared, id: &str, outcome: Outcome) -> Result<Written, EngineError> {
     let Outcome::Written { version, .. } = outcome else {
         return Ok(Written {
             outcome,
@@ -190,7 +228,7 @@ async fn write_ban(
     let visible = shared
         .items
         .wait_until(shared.options.visible_wait, |table| {
-            table.ban_version(&id) >= version
+            table.ban_version(id) >= version
         })
         .await;
     Ok(Written { outcome, visible })

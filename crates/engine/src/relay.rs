@@ -12,7 +12,7 @@ use vitrina_types::ban::BanTarget;
 use vitrina_types::id::ProductId;
 use vitrina_types::partition::Partition;
 use vitrina_types::product::Product;
-use vitrina_types::record::{ProductEnvelope, ProductRecord};
+use vitrina_types::record::{ProductEnvelope, ProductRecord, ShopEnvelope, ShopRecord};
 use vitrina_types::stored;
 use vitrina_types::topic::Topic;
 
@@ -102,6 +102,7 @@ async fn trim(shared: &Shared, before: Offset) -> Result<(), EngineError> {
 
 fn appends(shared: &Shared, changes: &[OutboxChange]) -> Vec<Append> {
     let mut signals = vec![Records::default(); Partition::all().count()];
+    let mut bans = Records::default();
     let (mut created, mut updated) = (Records::default(), Records::default());
     for change in changes {
         if change.kind == Kind::Product {
@@ -115,6 +116,22 @@ fn appends(shared: &Shared, changes: &[OutboxChange]) -> Vec<Append> {
         let Some(record) = record(change) else {
             continue;
         };
+        if let ProductRecord::Ban {
+            version,
+            target,
+            banned,
+        } = &record
+        {
+            let ban = ShopEnvelope {
+                ingest_time: shared.now(),
+                record: ShopRecord::Ban {
+                    version: *version,
+                    target: target.clone(),
+                    banned: *banned,
+                },
+            };
+            bans.push_with(|out| stored::encode_into(&ban, out));
+        }
         let Some(partition) = record.partition_id().map(|id| Partition::of(&id)) else {
             continue;
         };
@@ -129,6 +146,8 @@ fn appends(shared: &Shared, changes: &[OutboxChange]) -> Vec<Append> {
     let mut all: Vec<(Topic, Partition, Records)> = keyed
         .map(|(records, partition)| (Topic::ProductSignals, partition, records))
         .collect();
+    // Whatever product a shop offers next, its task knows the bans before it.
+    all.extend(Partition::all().map(|at| (Topic::ShopProducts, at, bans.clone())));
     all.push((Topic::ProductNew, Partition(0), created));
     all.push((Topic::ProductUpdate, Partition(0), updated));
     let filled = all

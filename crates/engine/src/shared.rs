@@ -1,18 +1,22 @@
 //! What all loops of one engine share.
 
 use crate::figures::Figures;
+use crate::followed::Followed;
 use crate::ids::Ids;
 use crate::items::ItemSide;
 use crate::options::{Clock, EngineOptions, Ports};
+use crate::requests::Answers;
+use crate::sinks::CatalogueSink;
 use crate::traces::Traces;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vitrina_ports::log::Offset;
 use vitrina_ports::state::Space;
-use vitrina_types::partition::{PARTITIONS, Partition};
+use vitrina_types::partition::Partition;
+use vitrina_types::state::TaskState;
 use vitrina_types::time::{EventTime, IngestTime};
 use vitrina_types::topic::Topic;
 
@@ -27,6 +31,30 @@ struct OnTheWay {
 /// left out of the figure, not out of processing.
 const ON_THE_WAY_MAX: usize = 4_096;
 
+/// What is known of one task.
+#[derive(Default)]
+pub(crate) struct TaskFigures {
+    /// S: where its state stands.
+    pub(crate) applied: AtomicU64,
+    /// Events left out as duplicates, ever.
+    pub(crate) duplicates: AtomicU64,
+    /// Events that came after their window was closed, ever.
+    pub(crate) late: AtomicU64,
+    /// Windows and sessions that are open.
+    pub(crate) open: AtomicU64,
+    /// How far event time has come, in ms; the least number before the first event.
+    pub(crate) watermark: AtomicI64,
+}
+
+/// Stages that have settled when nothing waits for them.
+const SETTLING: [Space; 5] = [
+    Space::Users,
+    Space::Products,
+    Space::Slates,
+    Space::Rows,
+    Space::Shop,
+];
+
 pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) options: EngineOptions,
@@ -34,23 +62,29 @@ pub(crate) struct Shared {
     pub(crate) figures: Figures,
     pub(crate) items: ItemSide,
     pub(crate) traces: Traces,
+    pub(crate) answers: Answers,
+    /// Where those who follow topics stand.
+    pub(crate) followed: Followed,
+    /// Held while bans on texts are counted and one more is set.
+    pub(crate) text_bans: tokio::sync::Mutex<()>,
     pub(crate) ids: Ids,
     pub(crate) began: Instant,
     /// Turns true once, when the engine stops.
     pub(crate) stop: watch::Sender<bool>,
     progress: watch::Sender<u64>,
-    /// State positions, by space and partition.
-    applied: [Vec<AtomicU64>; 2],
-    /// Events left out as duplicates, ever, by partition.
-    duplicates: Vec<AtomicU64>,
+    /// What is known of every task, by space and partition.
+    tasks: [Vec<TaskFigures>; Space::ALL.len()],
     on_the_way: Vec<Mutex<VecDeque<OnTheWay>>>,
 }
 
 impl Shared {
     pub(crate) fn new(ports: Ports, options: EngineOptions, clock: Clock) -> Self {
-        let zeros = || (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect();
+        let tasks = || Partition::all().map(|_| TaskFigures::default()).collect();
         Self {
             traces: Traces::new(options.traces_bytes_max),
+            answers: Answers::default(),
+            followed: Followed::default(),
+            text_bans: tokio::sync::Mutex::default(),
             ids: Ids::new(options.id_seed),
             items: ItemSide::new(options.items.clone()),
             ports,
@@ -60,9 +94,8 @@ impl Shared {
             began: Instant::now(),
             stop: watch::channel(false).0,
             progress: watch::channel(0).0,
-            applied: [zeros(), zeros()],
-            duplicates: zeros(),
-            on_the_way: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
+            tasks: std::array::from_fn(|_| tasks()),
+            on_the_way: Partition::all().map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -102,7 +135,8 @@ impl Shared {
 
     /// A state partition now stands at `position`.
     pub(crate) fn committed(&self, space: Space, partition: Partition, position: Offset) {
-        let before = self.applied[space as usize][partition.at()].swap(position, Ordering::AcqRel);
+        let applied = &self.task(space, partition).applied;
+        let before = applied.swap(position, Ordering::AcqRel);
         if space == Space::Users {
             let second = self.second();
             self.figures
@@ -123,25 +157,52 @@ impl Shared {
 
     /// A state partition starts at `position`.
     pub(crate) fn assigned(&self, space: Space, partition: Partition, position: Offset) {
-        self.applied[space as usize][partition.at()].store(position, Ordering::Release);
+        let applied = &self.task(space, partition).applied;
+        applied.store(position, Ordering::Release);
     }
 
-    /// A task has left out so many duplicates, ever.
-    pub(crate) fn counted(&self, space: Space, partition: Partition, duplicates: u64) {
-        if space == Space::Users {
-            self.duplicates[partition.at()].store(duplicates, Ordering::Relaxed);
-        }
+    /// What a task says of itself, and how many windows it has open.
+    pub(crate) fn counted(
+        &self,
+        space: Space,
+        partition: Partition,
+        task: &TaskState,
+        open: usize,
+    ) {
+        let figures = self.task(space, partition);
+        figures.duplicates.store(task.duplicates, Ordering::Relaxed);
+        figures.late.store(task.late, Ordering::Relaxed);
+        figures.open.store(open as u64, Ordering::Relaxed);
+        figures.watermark.store(task.watermark.0, Ordering::Relaxed);
     }
 
-    /// Events left out as duplicates, ever.
-    pub(crate) fn duplicates(&self) -> u64 {
-        let counts = self.duplicates.iter();
-        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    /// What is known of a task.
+    pub(crate) fn task(&self, space: Space, partition: Partition) -> &TaskFigures {
+        &self.tasks[space as usize][partition.at()]
+    }
+
+    /// The sum of one figure over the tasks of a space.
+    pub(crate) fn sum(&self, space: Space, figure: impl Fn(&TaskFigures) -> &AtomicU64) -> u64 {
+        let tasks = self.tasks[space as usize].iter();
+        tasks.map(|task| figure(task).load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether the engine is to be wrong in this way.
+    #[cfg(test)]
+    pub(crate) fn has(&self, flaw: crate::flaw::Flaw) -> bool {
+        self.options.flaw == Some(flaw)
+    }
+
+    /// Whether the engine is to be wrong in this way.
+    #[cfg(not(test))]
+    #[inline]
+    pub(crate) const fn has(&self, _flaw: crate::flaw::Flaw) -> bool {
+        false
     }
 
     /// Where a state partition stands.
     pub(crate) fn applied(&self, space: Space, partition: Partition) -> Offset {
-        self.applied[space as usize][partition.at()].load(Ordering::Acquire)
+        self.task(space, partition).applied.load(Ordering::Acquire)
     }
 
     /// Records that are in the log, but not in the state of `space`.
@@ -159,11 +220,15 @@ impl Shared {
         self.progress.send_modify(|count| *count += 1);
     }
 
-    /// Whether anything is on its way: in the outbox, or in the log but not in state.
+    /// Whether nothing is on its way: in the log but not in state, offered but not in the catalogue,
+    /// in the outbox. Each is looked at before what it leads to, so that nothing slips by.
     async fn is_settled(&self) -> bool {
+        let applied = || SETTLING.iter().all(|space| self.lag(*space) == 0);
+        if !applied() || !CatalogueSink::is_settled(self).await {
+            return false;
+        }
         let outbox = self.ports.catalogue.outbox(0, 1).await;
-        outbox.is_ok_and(|changes| changes.is_empty())
-            && self.lag(Space::Users) + self.lag(Space::Products) == 0
+        outbox.is_ok_and(|changes| changes.is_empty()) && applied()
     }
 
     /// Waits until nothing is on its way.
@@ -201,5 +266,9 @@ pub(crate) fn input_of(space: Space) -> Topic {
     match space {
         Space::Users => Topic::UserEvents,
         Space::Products => Topic::ProductSignals,
+        Space::Slates => Topic::SlateSignals,
+        Space::Rows => Topic::RowSignals,
+        Space::Shop => Topic::ShopProducts,
+        Space::Lines => Topic::UserEvents,
     }
 }

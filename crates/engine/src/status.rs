@@ -1,12 +1,17 @@
 //! The engine's own account of itself.
 
+use crate::checkpoint::CheckpointStatus;
 use crate::figures::Quantiles;
+use crate::followed::SinkStatus;
 use crate::options::Storage;
-use crate::shared::{Shared, input_of};
+use crate::shared::Shared;
+use crate::topology;
+use crate::unread::STAGES;
 use serde::Serialize;
-use vitrina_ports::log::Consumer;
+use std::sync::atomic::Ordering;
 use vitrina_ports::state::Space;
 use vitrina_types::partition::Partition;
+use vitrina_types::time::Watermark;
 
 /// Everything at a glance: for `status`, the console and `doctor`.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +44,16 @@ pub struct Status {
     pub dead_letters: u64,
     /// Records waiting for each stage.
     pub lag: Lag,
+    /// Every stage, in the order records flow through them.
+    pub stages: Vec<StageStatus>,
+    /// Those who follow topics outside the stages.
+    pub sinks: Vec<SinkStatus>,
+    /// Windows and sessions that are open in all stages.
+    pub open_windows: u64,
+    /// Events that came after their window was closed, ever.
+    pub late_events: u64,
+    /// Times a sink tried again, since the engine began.
+    pub retries: u64,
     /// Times a task started again from its stored position.
     pub reassigned: u64,
     /// Batches that panicked.
@@ -47,6 +62,8 @@ pub struct Status {
     pub impressions_dropped: u64,
     /// Facts about the stores.
     pub storage: Storage,
+    /// What checkpoints come to; `None` where none are taken.
+    pub checkpoints: Option<CheckpointStatus>,
 }
 
 /// Records waiting, by stage.
@@ -56,6 +73,43 @@ pub struct Lag {
     pub users: u64,
     /// Of `product-signals`.
     pub products: u64,
+    /// Of `slate-signals`.
+    pub slates: u64,
+    /// Of `row-signals`.
+    pub rows: u64,
+    /// Of `shop-products`.
+    pub shop: u64,
+}
+
+impl Lag {
+    /// Records waiting for any stage.
+    pub fn total(&self) -> u64 {
+        let Self {
+            users,
+            products,
+            slates,
+            rows,
+            shop,
+        } = *self;
+        users + products + slates + rows + shop
+    }
+}
+
+/// One stage.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageStatus {
+    /// Its state space: `users`, `products`, `slates`, `rows`, `shop`.
+    pub stage: &'static str,
+    /// Records waiting for it.
+    pub lag: u64,
+    /// How far the slowest of its partitions is behind the clock in event time, in seconds, at
+    /// least 0; `None` before the first event, and of stages without event time. Partitions
+    /// without an event do not count.
+    pub watermark_delay_s: Option<f64>,
+    /// Windows and sessions that are open.
+    pub open_windows: u64,
+    /// Events that came after their window was closed, ever.
+    pub late_events: u64,
 }
 
 /// One partition of one stage.
@@ -79,12 +133,13 @@ pub(crate) fn status(shared: &Shared) -> Status {
     let second = shared.second();
     let figures = &shared.figures;
     let dead = vitrina_types::topic::Topic::DeadLetters;
+    let stages: Vec<StageStatus> = STAGES.iter().map(|space| stage(shared, *space)).collect();
     Status {
         uptime_s: second,
         accepted: figures.accepted.total(),
         refused: figures.refused.get(),
         applied: figures.applied.total(),
-        duplicates: shared.duplicates(),
+        duplicates: shared.sum(Space::Users, |task| &task.duplicates),
         answers: figures.answers.total(),
         events_per_second: figures.accepted.per_second(second),
         answers_per_second: figures.answers.per_second(second),
@@ -96,43 +151,62 @@ pub(crate) fn status(shared: &Shared) -> Status {
         lag: Lag {
             users: shared.lag(Space::Users),
             products: shared.lag(Space::Products),
+            slates: shared.lag(Space::Slates),
+            rows: shared.lag(Space::Rows),
+            shop: shared.lag(Space::Shop),
         },
+        open_windows: stages.iter().map(|stage| stage.open_windows).sum(),
+        late_events: stages.iter().map(|stage| stage.late_events).sum(),
+        stages,
+        sinks: shared.followed.sinks(&*shared.ports.log),
+        retries: figures.retries.get(),
         reassigned: figures.reassigned.get(),
         panics: figures.panics.get(),
         impressions_dropped: figures.impressions_dropped.get(),
         storage: shared.ports.upkeep.storage(),
+        checkpoints: figures.checkpoints.status(shared.now()),
     }
 }
 
-/// Every partition of both stages.
+fn stage(shared: &Shared, space: Space) -> StageStatus {
+    StageStatus {
+        stage: space.name(),
+        lag: shared.lag(space),
+        watermark_delay_s: watermark_delay_s(shared, space),
+        open_windows: shared.sum(space, |task| &task.open),
+        late_events: shared.sum(space, |task| &task.late),
+    }
+}
+
+/// From the watermark of the slowest partition that has one to now.
+fn watermark_delay_s(shared: &Shared, space: Space) -> Option<f64> {
+    let watermarks = Partition::all().map(|partition| {
+        let watermark = &shared.task(space, partition).watermark;
+        watermark.load(Ordering::Relaxed)
+    });
+    let slowest = watermarks
+        // Zero is what was never told.
+        .filter(|&watermark| watermark > Watermark::NONE.0 && watermark != 0)
+        .min()?;
+    let behind_ms = shared.now().0.saturating_sub(slowest).max(0);
+    Some(behind_ms as f64 / 1_000.0)
+}
+
+/// Every partition of every stage.
 pub(crate) async fn partitions(shared: &Shared) -> Vec<PartitionStatus> {
-    let stages = [
-        (
-            Space::Users,
-            <vitrina_stream::UserStage as vitrina_stream::Operator>::NAME,
-        ),
-        (
-            Space::Products,
-            <vitrina_stream::ProductStage as vitrina_stream::Operator>::NAME,
-        ),
-    ];
     let mut all = Vec::new();
-    for (space, name) in stages {
+    for stage in topology::stages_with(shared, Box::new(|_, _| {})) {
+        let id = stage.id();
         for partition in Partition::all() {
-            let topic = input_of(space);
-            let consumer = Consumer {
-                name,
-                source: format!("{topic}/{}", partition.0),
-            };
-            let bounds = shared.ports.log.bounds(topic, partition);
-            let published = shared.ports.log.committed(&consumer).await;
+            let bounds = shared.ports.log.bounds(id.input, partition);
+            let published = shared.ports.log.committed(&id.consumer(partition)).await;
             all.push(PartitionStatus {
-                space: space.name(),
+                space: id.space.name(),
                 partition: partition.0,
                 start: bounds.start,
                 end: bounds.end,
                 published: published.ok().flatten(),
-                applied: shared.applied(space, partition),
+                applied: shared.applied(id.space, partition),
             });
         }
     }

@@ -5,15 +5,16 @@ use crate::shared::Shared;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
+use tracing::{info, warn};
 use vitrina_ports::log::{Append, Records};
 use vitrina_types::partition::Partition;
-use vitrina_types::record::{ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
+use vitrina_types::record::{SlateEnvelope, SlateRecord, UserEnvelope, UserRecord};
 use vitrina_types::stored;
 use vitrina_types::topic::Topic;
 
 /// Expired slates removed in one step.
 const PURGE_MAX: usize = 10_000;
+const DAY_MS: i64 = 86_400_000;
 
 fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = interval(period);
@@ -57,12 +58,22 @@ async fn retain_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
     let now = shared.now();
     let upkeep = Arc::clone(&shared.ports.upkeep);
     let done = tokio::task::spawn_blocking(move || upkeep.retain(now));
-    done.await.map_err(|_| EngineError::Stopping)??;
-    shared.ports.slates.purge(now, PURGE_MAX).await?;
+    let log = done.await.map_err(|_| EngineError::Stopping)?;
+    // A full disk is when old rows and slates must go most of all, whatever became of the log.
+    let slates = shared.ports.slates.purge(now, PURGE_MAX).await;
+    let kept_ms = i64::from(shared.options.rows_keep_days) * DAY_MS;
+    let before = now.as_event_time().plus_ms(-kept_ms);
+    let forgotten = shared.ports.analytics.retain(before).await?;
+    if forgotten > 0 {
+        info!(rows = forgotten, "removed expired window rows");
+    }
+    log?;
+    slates?;
     Ok(())
 }
 
-/// Time passes: one tick into every partition, so that idle ones do not stand still.
+/// Time passes: one tick into every partition of what events come into, so that idle ones do not
+/// stand still. The stages behind them learn of it by the watermarks that reach them.
 async fn send_ticks(shared: &Shared) -> Result<(), EngineError> {
     let ingest_time = shared.now();
     let user = stored::encode(&UserEnvelope {
@@ -70,12 +81,12 @@ async fn send_ticks(shared: &Shared) -> Result<(), EngineError> {
         backfill: false,
         record: UserRecord::Tick,
     });
-    let product = stored::encode(&ProductEnvelope {
+    let slate = stored::encode(&SlateEnvelope {
         ingest_time,
         backfill: false,
-        record: ProductRecord::Tick,
+        record: SlateRecord::Tick,
     });
-    let both = [(Topic::UserEvents, user), (Topic::ProductSignals, product)];
+    let both = [(Topic::UserEvents, user), (Topic::SlateSignals, slate)];
     let ticks = both.iter().flat_map(|(topic, record)| {
         Partition::all().map(move |partition| {
             let mut records = Records::default();

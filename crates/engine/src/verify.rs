@@ -1,21 +1,24 @@
 //! The proof on the spot: does the stored state equal what a fresh engine makes of the same log?
 //!
-//! Every record of both stages' input topics is read again from the first position, through the
+//! Every record of all stages' input topics is read again from the first position, through the
 //! very operators that made the state, into empty memory. Then every stored value must equal the
 //! recomputed one byte for byte, and what the stages published must be in the log exactly once.
 
 use crate::error::EngineError;
 use crate::options::{EngineOptions, Ports};
+use crate::topology;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use vitrina_ports::PortError;
 use vitrina_ports::log::{EventLog, Offset};
 use vitrina_ports::state::{Space, StatePartition};
-use vitrina_stream::{Operator, ProductStage, Task, UserStage};
+use vitrina_stream::{Operator, ShopStage, Task};
 use vitrina_types::event::Counters;
 use vitrina_types::partition::Partition;
-use vitrina_types::record::{ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
+use vitrina_types::record::{
+    ProductEnvelope, ProductRecord, SlateEnvelope, SlateRecord, UserEnvelope, UserRecord,
+};
 use vitrina_types::state::UserValue;
 use vitrina_types::stored;
 use vitrina_types::topic::Topic;
@@ -27,6 +30,18 @@ const READ_BYTES: usize = 1_024 * 1_024;
 const SCAN_PAGE: usize = 1_000;
 /// Differences spelled out; all are counted.
 const SPELLED_OUT_MAX: usize = 20;
+
+/// Topics whose records the stages make, besides dead letters.
+const OUTPUTS: [Topic; 8] = [
+    Topic::UserEvents,
+    Topic::ProductSignals,
+    Topic::SlateSignals,
+    Topic::RowSignals,
+    Topic::WindowRows,
+    Topic::LateEvents,
+    Topic::FilteredProducts,
+    Topic::FilteredEvents,
+];
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -68,16 +83,20 @@ pub async fn verify(ports: &Ports, options: &EngineOptions) -> Result<Verificati
         counters: Counters::default(),
     };
     for partition in Partition::all() {
-        let users = UserStage {
-            options: options.user.clone(),
-        };
+        let users = topology::user_stage(options);
         let task = Task::new(users, partition);
         verifier.stage(Space::Users, task).await?;
-        let products = ProductStage {
-            options: options.product.clone(),
-        };
+        let products = topology::product_stage(options);
         let task = Task::new(products, partition);
         verifier.stage(Space::Products, task).await?;
+        let slates = topology::slate_stage(options);
+        let task = Task::new(slates, partition);
+        verifier.stage(Space::Slates, task).await?;
+        let rows = topology::row_stage(options);
+        let task = Task::new(rows, partition);
+        verifier.stage(Space::Rows, task).await?;
+        let task = Task::new(ShopStage, partition);
+        verifier.stage(Space::Shop, task).await?;
     }
     verifier.recorded_outputs().await?;
     let mut found = verifier.found;
@@ -174,7 +193,7 @@ impl Verifier<'_> {
 
     /// Takes what stands in the log from what was recomputed: nothing must be left either way.
     async fn recorded_outputs(&mut self) -> Result<(), EngineError> {
-        for topic in [Topic::UserEvents, Topic::ProductSignals] {
+        for topic in OUTPUTS {
             for partition in Partition::all() {
                 self.recorded(topic, partition).await?;
             }
@@ -222,13 +241,18 @@ fn is_output(topic: Topic, bytes: &[u8]) -> bool {
         Topic::UserEvents => stored::decode::<UserEnvelope>(bytes).is_ok_and(|envelope| {
             !matches!(envelope.record, UserRecord::Event(_) | UserRecord::Tick)
         }),
-        _ => stored::decode::<ProductEnvelope>(bytes).is_ok_and(|envelope| {
-            matches!(
+        Topic::ProductSignals => stored::decode::<ProductEnvelope>(bytes).is_ok_and(|envelope| {
+            !matches!(
                 envelope.record,
-                ProductRecord::Interaction { .. }
-                    | ProductRecord::CoVisit { .. }
-                    | ProductRecord::CategoryInteraction { .. }
+                ProductRecord::Upsert { .. }
+                    | ProductRecord::Delete { .. }
+                    | ProductRecord::Ban { .. }
+                    | ProductRecord::Tick
             )
         }),
+        Topic::SlateSignals => stored::decode::<SlateEnvelope>(bytes).is_ok_and(|envelope| {
+            !matches!(envelope.record, SlateRecord::Shown(_) | SlateRecord::Tick)
+        }),
+        _ => true,
     }
 }

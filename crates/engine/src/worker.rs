@@ -1,125 +1,195 @@
-//! The stream's threads: each runs both stages for its partitions.
+//! A worker: a seat in the group, and every stage's tasks that the group gave it.
 
+use crate::backoff::Backoff;
 use crate::error::EngineError;
+use crate::flaw::Flaw;
 use crate::shared::Shared;
-use crate::stage::Stage;
+use crate::stage::AnyStage;
 use std::sync::Arc;
-use std::time::Duration;
 use tracing::{info, warn};
-use vitrina_ports::state::Space;
-use vitrina_stream::{ProductStage, Task, UserStage};
-use vitrina_types::partition::Partition;
-use vitrina_types::state::ProductKey;
+use vitrina_ports::seat::{Assignment, Seat, TaskId};
 
-/// First pause after an error; doubles up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-/// Longest pause after an error.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// What one turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Records were processed, or the assignment changed.
+    Moved,
+    /// There was nothing to do.
+    Idle,
+}
 
-/// Both stages for the partitions of one thread.
+/// A seat in the group and the stages behind it.
 pub(crate) struct Worker {
-    users: Stage<UserStage>,
-    products: Stage<ProductStage>,
+    seat: Box<dyn Seat>,
+    stages: Vec<Box<dyn AnyStage>>,
+    /// Whether memory holds nothing that was not published.
+    is_sound: bool,
+    backoff: Backoff,
 }
 
 impl Worker {
-    /// The worker for every `of`-th partition beginning with `number`.
-    pub(crate) fn new(shared: &Arc<Shared>, number: usize, of: usize) -> Self {
-        let mine = move || Partition::all().filter(move |p| p.at() % of == number);
-        let hot_keys_max = shared.options.hot_keys_max;
-        let user = shared.options.user.clone();
-        let product = shared.options.product.clone();
-        let users = mine().map(|partition| {
-            let operator = UserStage {
-                options: user.clone(),
-            };
-            Task::new(operator, partition).with_hot_keys_max(hot_keys_max)
-        });
-        let products = mine().map(|partition| {
-            let operator = ProductStage {
-                options: product.clone(),
-            };
-            Task::new(operator, partition).with_hot_keys_max(hot_keys_max)
-        });
-        let sees = Arc::clone(shared);
+    /// A worker; `number` tells it from the others of this process.
+    pub(crate) fn new(seat: Box<dyn Seat>, stages: Vec<Box<dyn AnyStage>>, number: u64) -> Self {
         Self {
-            users: Stage::new(Space::Users, users, Box::new(|_, _| {})),
-            products: Stage::new(
-                Space::Products,
-                products,
-                Box::new(move |key, value| {
-                    if let Some(key) = ProductKey::from_stored(key) {
-                        sees.items.apply(&key, value);
-                    }
-                }),
-            ),
+            seat,
+            stages,
+            is_sound: true,
+            backoff: Backoff::new(number),
         }
     }
 
-    /// Starts both stages from their stored positions.
-    pub(crate) async fn assign(&mut self, shared: &Shared) -> Result<(), EngineError> {
-        self.users.assign(shared).await?;
-        self.products.assign(shared).await
+    /// Takes what it was given and starts it from the stored positions.
+    ///
+    /// # Errors
+    /// `CannotStart` when the stores contradict each other; a port's error otherwise.
+    pub(crate) async fn start(&mut self, shared: &Shared) -> Result<(), EngineError> {
+        self.reassign(shared).await?;
+        self.assign(shared).await
     }
 
-    /// Runs until the engine stops; every error ends in a pause and a new assignment. Until that
-    /// has succeeded nothing is processed and nothing committed: after an error the memory may
-    /// hold what was never published.
-    pub(crate) async fn run(mut self, shared: Arc<Shared>) {
-        let (mut pause, mut seen, mut is_sound) = (PAUSE_MIN, 0, true);
-        while !*shared.stop.borrow() {
-            let done = if is_sound {
-                let done = self.step(&shared, &mut seen).await;
-                match &done {
-                    Ok(()) => pause = PAUSE_MIN,
-                    Err(_) => self.doubt(),
-                }
-                done
-            } else {
-                self.assign(&shared).await
-            };
-            is_sound = done.is_ok();
-            let Err(error) = done else {
-                continue;
-            };
-            warn!(%error, pause_ms = pause.as_millis() as u64, "stream starts again");
-            shared.figures.reassigned.add(1);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = shared.stopped() => {}
+    /// One turn of the loop, without waiting for anything to happen: what the group says, a round
+    /// of every stage. After an error the next turn begins by ending what is open and reading
+    /// every position again; until that has succeeded nothing is processed and nothing committed,
+    /// since memory may hold what was never published.
+    ///
+    /// # Errors
+    /// `CannotStart`: the stores contradict each other, somebody has to act. Any other error: try
+    /// again after a pause.
+    pub(crate) async fn turn(&mut self, shared: &Shared) -> Result<Turn, EngineError> {
+        if !self.is_sound {
+            self.seat.reset().await?;
+            for stage in &mut self.stages {
+                stage.doubt();
             }
-            pause = (pause * 2).min(PAUSE_MAX);
+            self.is_sound = true;
         }
-        if is_sound && let Err(error) = self.commit(&shared).await {
+        let done = self.step(shared).await;
+        self.is_sound = done.is_ok();
+        done
+    }
+
+    async fn step(&mut self, shared: &Shared) -> Result<Turn, EngineError> {
+        let is_changed = self.reassign(shared).await?;
+        self.assign(shared).await?;
+        let mut records = 0;
+        for stage in &mut self.stages {
+            records += stage.round(shared, &mut *self.seat).await?;
+        }
+        if records > 0 {
+            shared.items.announce();
+        }
+        let moved = records > 0 || is_changed;
+        Ok(if moved { Turn::Moved } else { Turn::Idle })
+    }
+
+    /// Does what the group says; answers whether it said anything.
+    async fn reassign(&mut self, shared: &Shared) -> Result<bool, EngineError> {
+        let changes = self.seat.poll().await?;
+        for change in &changes {
+            match change {
+                Assignment::Assigned(tasks) => {
+                    for stage in &mut self.stages {
+                        stage.take(tasks, shared);
+                    }
+                }
+                Assignment::Revoked(tasks) => self.hand_back(tasks, shared).await?,
+                Assignment::Lost => {
+                    if !shared.has(Flaw::LossIgnored) {
+                        for stage in &mut self.stages {
+                            stage.forget(None, shared);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(!changes.is_empty())
+    }
+
+    /// No transaction is open between two rounds, so there is none to end; what was processed is
+    /// committed for whoever comes next, who does without it too.
+    async fn hand_back(&mut self, tasks: &[TaskId], shared: &Shared) -> Result<(), EngineError> {
+        let is_ignored = shared.has(Flaw::RevokeIgnored);
+        if !is_ignored && let Err(error) = self.commit(shared).await {
+            info!(%error, "handed tasks back without their last commit");
+        }
+        if !is_ignored {
+            for stage in &mut self.stages {
+                stage.forget(Some(tasks), shared);
+            }
+        }
+        Ok(self.seat.release(tasks).await?)
+    }
+
+    async fn assign(&mut self, shared: &Shared) -> Result<(), EngineError> {
+        for stage in &mut self.stages {
+            stage.assign(shared, &mut *self.seat).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits what a backlog left uncommitted, and looks whether idle state still stands.
+    pub(crate) async fn rest(&mut self, shared: &Shared) -> Result<(), EngineError> {
+        let done = self.settle(shared).await;
+        self.is_sound = done.is_ok();
+        done
+    }
+
+    async fn settle(&mut self, shared: &Shared) -> Result<(), EngineError> {
+        self.commit(shared).await?;
+        for stage in &mut self.stages {
+            stage.recheck(shared).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, shared: &Shared) -> Result<(), EngineError> {
+        for stage in &mut self.stages {
+            stage.commit(shared).await?;
+        }
+        shared.items.announce();
+        Ok(())
+    }
+
+    /// Runs until the engine stops; every error ends in a pause and a new start from the stored
+    /// positions.
+    pub(crate) async fn run(mut self, shared: Arc<Shared>) {
+        let mut seen = 0;
+        while !*shared.stop.borrow() {
+            match self.advance(&shared, &mut seen).await {
+                Ok(()) => self.backoff.reset(),
+                Err(error) => {
+                    let wait = self.backoff.pause();
+                    warn!(%error, pause_ms = wait.as_millis() as u64, "stream starts again");
+                    shared.figures.reassigned.add(1);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = shared.stopped() => {}
+                    }
+                }
+            }
+        }
+        if self.is_sound
+            && let Err(error) = self.commit(&shared).await
+        {
             // Nothing is lost: what is not committed is applied again at the next start.
             info!(%error, "left the last batch to the next start");
         }
     }
 
-    async fn step(&mut self, shared: &Shared, seen: &mut u64) -> Result<(), EngineError> {
-        let mut records = self.users.round(shared).await?;
-        records += self.products.round(shared).await?;
-        if records > 0 {
-            shared.items.announce();
+    /// A turn, and the wait for something to do where there was nothing.
+    async fn advance(&mut self, shared: &Shared, seen: &mut u64) -> Result<(), EngineError> {
+        if self.turn(shared).await? == Turn::Moved {
             return Ok(());
         }
-        self.commit(shared).await?;
+        self.commit(shared)
+            .await
+            .inspect_err(|_| self.is_sound = false)?;
+        let check = shared.options.idle_check_interval;
         tokio::select! {
             now = shared.ports.log.changed(*seen) => *seen = now?,
+            () = tokio::time::sleep(check) => self.rest(shared).await?,
             () = shared.stopped() => {}
         }
-        Ok(())
-    }
-
-    fn doubt(&mut self) {
-        self.users.doubt();
-        self.products.doubt();
-    }
-
-    async fn commit(&mut self, shared: &Shared) -> Result<(), EngineError> {
-        self.users.commit(shared).await?;
-        self.products.commit(shared).await?;
-        shared.items.announce();
         Ok(())
     }
 }

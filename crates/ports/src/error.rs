@@ -89,6 +89,28 @@ pub enum PortError {
         /// First position that is left.
         start: u64,
     },
+    /// The group or a newer producer has gone on without us.
+    #[error("{what} belongs to somebody else now: {detail}")]
+    Fenced {
+        /// The member or producer.
+        what: String,
+        /// What the other side said.
+        detail: String,
+    },
+    /// Something else is there already, and it is never replaced.
+    #[error("there is {what} already")]
+    Exists {
+        /// What, and where.
+        what: String,
+    },
+    /// A name, path or address is not one the port takes.
+    #[error("{what} is refused, expected {expected}")]
+    Invalid {
+        /// What was given.
+        what: String,
+        /// What is taken.
+        expected: &'static str,
+    },
     /// The port was closed.
     #[error("{port} is closed")]
     Closed {
@@ -101,10 +123,13 @@ impl PortError {
     /// Who has to act.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Unavailable { .. } => Blame::Dependency,
+            Self::Unavailable { .. } | Self::Fenced { .. } => Blame::Dependency,
             Self::Full { .. } => Blame::Operator,
-            Self::Damaged { .. } | Self::PositionMismatch { .. } => Blame::Us,
-            Self::TooLarge { .. } | Self::Expired { .. } | Self::Closed { .. } => Blame::Caller,
+            Self::Damaged { .. } | Self::PositionMismatch { .. } | Self::Exists { .. } => Blame::Us,
+            Self::TooLarge { .. }
+            | Self::Expired { .. }
+            | Self::Invalid { .. }
+            | Self::Closed { .. } => Blame::Caller,
         }
     }
 
@@ -112,10 +137,12 @@ impl PortError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unavailable { .. } | Self::Full { .. } => Retry::Later,
-            Self::PositionMismatch { .. } => Retry::AfterReload,
+            Self::PositionMismatch { .. } | Self::Fenced { .. } => Retry::AfterReload,
             Self::Damaged { .. }
             | Self::TooLarge { .. }
             | Self::Expired { .. }
+            | Self::Exists { .. }
+            | Self::Invalid { .. }
             | Self::Closed { .. } => Retry::Never,
         }
     }

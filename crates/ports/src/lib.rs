@@ -6,11 +6,15 @@
 //!
 //! An adapter's test is one line, and so is a port that fails on purpose ([`faulty`]).
 
+pub mod analytics;
+pub mod broker;
 pub mod catalogue;
 pub mod error;
 pub mod faulty;
 pub mod log;
+pub mod seat;
 pub mod slates;
+pub mod snapshots;
 pub mod state;
 pub mod suite;
 

@@ -2,21 +2,31 @@
 //!
 //! This release has one adapter for every port: the data directory.
 
+mod following;
+
 use crate::config::Settings;
+use following::Following;
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::runtime::Handle;
+use vitrina_embedded::analytics::{AnalyticsOptions, EmbeddedAnalytics};
 use vitrina_embedded::catalogue::EmbeddedCatalogue;
 use vitrina_embedded::disk::{Disk, DiskLock, OsDisk};
 use vitrina_embedded::log::{EmbeddedLog, LogOptions};
 use vitrina_embedded::slates::EmbeddedSlates;
 use vitrina_embedded::state::{EmbeddedState, StateOptions};
-use vitrina_engine::{EngineError, Ports, Storage, Upkeep};
+use vitrina_engine::{
+    CheckpointId, CheckpointStores, EngineError, Ports, RestoreReport, Storage, Upkeep,
+    newest_positions, restore_checkpoint, unread,
+};
 use vitrina_ports::PortError;
 use vitrina_ports::log::{EventLog, Offset};
-use vitrina_ports::state::{Space, StatePartition, StateStore};
+use vitrina_ports::snapshots::SnapshotStore;
+use vitrina_snapshots::SnapshotFolder;
 use vitrina_types::partition::Partition;
 use vitrina_types::time::IngestTime;
 use vitrina_types::topic::Topic;
@@ -26,6 +36,18 @@ pub const LOCK_FILE: &str = "lock";
 const DAY_MS: u64 = 86_400_000;
 /// The URL of every port in this release.
 const EMBEDDED: &str = "embedded:";
+/// Directory of the snapshots that are kept in the data directory.
+const SNAPSHOTS_DIR: &str = "snapshots";
+/// While a checkpoint is restored, what it wrote goes to disk this often.
+const RESTORE_FLUSH: Duration = Duration::from_millis(200);
+/// What the stages of a shop read.
+const INPUTS: [Topic; 5] = [
+    Topic::UserEvents,
+    Topic::ProductSignals,
+    Topic::SlateSignals,
+    Topic::RowSignals,
+    Topic::ShopProducts,
+];
 
 /// The stores cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +111,12 @@ pub struct Stores {
     state: Arc<EmbeddedState>,
     catalogue: Arc<EmbeddedCatalogue>,
     slates: Arc<EmbeddedSlates>,
+    analytics: Arc<EmbeddedAnalytics>,
+    snapshots: Arc<dyn SnapshotStore>,
+    /// Whether checkpoints are taken of this data directory, by this process or another one.
+    has_checkpoints: bool,
+    /// Of this process, where it takes them.
+    following: Mutex<Option<Arc<Following>>>,
     data_dir: PathBuf,
     reserve_bytes: u64,
     repairs: Vec<String>,
@@ -117,6 +145,7 @@ impl Stores {
             ("state", &settings.state),
             ("catalogue", &settings.catalogue),
             ("slates", &settings.slates),
+            ("analytics", &settings.analytics),
         ] {
             if url != EMBEDDED {
                 let url = without_secrets(url);
@@ -133,8 +162,17 @@ impl Stores {
             ..StateOptions::new(barrier(Arc::clone(&log), runtime.clone()))
         };
         let state = EmbeddedState::open(&data_dir, state_options)?;
-        let repairs = repairs(&log, &state);
+        let analytics_options = AnalyticsOptions {
+            reserve_bytes: settings.disk_reserve_bytes / 2,
+            ..AnalyticsOptions::new(barrier(Arc::clone(&log), runtime.clone()))
+        };
+        let analytics = EmbeddedAnalytics::open(&data_dir, analytics_options)?;
+        let repairs = repairs(&log, &state, &analytics);
         Ok(Arc::new(Self {
+            snapshots: Arc::new(SnapshotFolder::open(&snapshots_url(settings))?),
+            has_checkpoints: settings.checkpoint_interval_s > 0,
+            following: Mutex::default(),
+            analytics: Arc::new(analytics),
             slates: Arc::new(state.slates()),
             state: Arc::new(state),
             catalogue: Arc::new(catalogue),
@@ -155,6 +193,7 @@ impl Stores {
             state: Arc::clone(&self.state) as _,
             catalogue: Arc::clone(&self.catalogue) as _,
             slates: Arc::clone(&self.slates) as _,
+            analytics: Arc::clone(&self.analytics) as _,
             upkeep: Arc::clone(self) as _,
         }
     }
@@ -167,8 +206,57 @@ impl Stores {
     pub fn close(&self) -> Result<(), PortError> {
         // State first: its flush makes the log durable before.
         let state = self.state.close();
+        let follower = self.following.lock().as_ref().map_or(Ok(()), |f| f.close());
+        let analytics = self.analytics.close();
         let catalogue = self.catalogue.close();
-        state.and(catalogue).and(self.log.close())
+        let closed = state.and(follower).and(analytics).and(catalogue);
+        closed.and(self.log.close())
+    }
+
+    /// Where checkpoints are.
+    pub fn snapshots(&self) -> Arc<dyn SnapshotStore> {
+        Arc::clone(&self.snapshots)
+    }
+
+    /// What this process needs to take checkpoints; `None` where none are taken. Blocking.
+    ///
+    /// # Errors
+    /// As the store of the follower.
+    pub fn checkpoints(&self) -> Result<Option<CheckpointStores>, PortError> {
+        if !self.has_checkpoints {
+            return Ok(None);
+        }
+        let mut following = self.following.lock();
+        let open = match &*following {
+            Some(open) => Arc::clone(open),
+            None => Following::open(&self.data_dir, &self.log, &self.runtime, self.reserve_bytes)?,
+        };
+        *following = Some(Arc::clone(&open));
+        Ok(Some(open.stores(self.snapshots())))
+    }
+
+    /// Writes a checkpoint into the state, which is empty, and to disk.
+    ///
+    /// # Errors
+    /// As [`restore_checkpoint`]; the store's.
+    pub async fn restore(
+        self: &Arc<Self>,
+        id: &CheckpointId,
+    ) -> Result<RestoreReport, EngineError> {
+        // Commits wait in memory, which has a bound: somebody must write them meanwhile.
+        let done = Arc::new(AtomicBool::new(false));
+        let (stores, is_done) = (Arc::clone(self), Arc::clone(&done));
+        let flushing = tokio::task::spawn_blocking(move || {
+            while !is_done.load(Ordering::Acquire) {
+                std::thread::sleep(RESTORE_FLUSH);
+                stores.state.flush()?;
+            }
+            stores.state.flush().and_then(|_| stores.state.sync())
+        });
+        let restored = restore_checkpoint(&*self.snapshots, id, &*self.state).await;
+        done.store(true, Ordering::Release);
+        flushing.await.map_err(|_| EngineError::Stopping)??;
+        restored
     }
 
     /// What was repaired when the stores were opened, in words.
@@ -184,26 +272,51 @@ impl Stores {
         Ok(self.log.verify()?.bytes)
     }
 
-    /// Up to where each partition has been processed.
+    /// Up to where each partition was read by everybody who reads it.
     fn positions(&self) -> Result<Vec<(Topic, Partition, Offset)>, PortError> {
-        let spaces = [
-            (Space::Users, Topic::UserEvents),
-            (Space::Products, Topic::ProductSignals),
-        ];
-        let mut positions = Vec::new();
-        for (space, topic) in spaces {
-            for partition in Partition::all() {
-                let place = StatePartition { space, partition };
-                let read = self.runtime.block_on(self.state.get_many(place, &[]))?;
-                positions.push((topic, partition, read.position));
-            }
+        let all = unread(&*self.log, &*self.state, &*self.analytics);
+        self.runtime.block_on(all)
+    }
+
+    /// What the newest checkpoint needs of the log: restore and tail must meet.
+    fn checkpoint_needs(&self) -> Result<Vec<(Topic, Partition, Offset)>, PortError> {
+        if !self.has_checkpoints {
+            return Ok(Vec::new());
         }
-        Ok(positions)
+        let following = self.following.lock().clone();
+        let found = match following {
+            Some(following) => following.floor.positions(),
+            // They are taken by another process, at another time.
+            None => {
+                let newest = newest_positions(&*self.snapshots, None);
+                let newest = self.runtime.block_on(newest).map_err(|error| match error {
+                    EngineError::Port(error) => error,
+                    other => PortError::Unavailable {
+                        port: "snapshot store",
+                        detail: other.to_string(),
+                    },
+                })?;
+                newest.or(Some(Vec::new()))
+            }
+        };
+        let found = found.unwrap_or_default();
+        let at = |topic, partition| {
+            let named = found
+                .iter()
+                .find(|one| one.0 == topic && one.1 == partition);
+            (topic, partition, named.map_or(0, |one| one.2))
+        };
+        let of = |topic| Partition::all().map(move |partition| at(topic, partition));
+        Ok(INPUTS.into_iter().flat_map(of).collect())
     }
 }
 
 impl Upkeep for Stores {
     fn flush(&self) -> Result<(), PortError> {
+        let follower = self.following.lock().clone();
+        if let Some(Err(error)) = follower.map(|follower| follower.look_after()) {
+            tracing::warn!(%error, "the state of the follower was not written");
+        }
         self.state.flush().map(|_| ())
     }
 
@@ -211,7 +324,8 @@ impl Upkeep for Stores {
         // Read before the flush: what is kept begins at positions that are on disk.
         let mut positions = self.positions()?;
         // A power cut must not take the state back behind the beginning of the log.
-        match self.state.flush().and_then(|_| self.state.sync()) {
+        let synced = self.state.flush().and_then(|_| self.state.sync());
+        match synced.and_then(|()| self.analytics.sync()) {
             Ok(()) => *self.on_disk.lock() = positions.clone(),
             // A full disk is when old segments must go most of all: up to what was flushed last.
             Err(error) => {
@@ -222,6 +336,7 @@ impl Upkeep for Stores {
                 }
             }
         }
+        positions.extend(self.checkpoint_needs()?);
         let now_ms = u64::try_from(now.0).unwrap_or(0);
         let retained = self.log.retain(now_ms, &positions)?;
         if retained.segment_count > 0 {
@@ -236,8 +351,12 @@ impl Upkeep for Stores {
             true => self.catalogue.reopen(),
             false => Ok(()),
         };
+        let analytics = match self.analytics.needs_reopen() {
+            true => self.analytics.reopen(),
+            false => Ok(()),
+        };
         let stepped_back = self.state.needs_reopen() && !self.state.reopen()?.is_empty();
-        catalogue.map(|()| stepped_back)
+        catalogue.and(analytics).map(|()| stepped_back)
     }
 
     fn storage(&self) -> Storage {
@@ -293,7 +412,15 @@ fn barrier(log: Arc<EmbeddedLog>, runtime: Handle) -> vitrina_embedded::state::B
     })
 }
 
-fn repairs(log: &EmbeddedLog, state: &EmbeddedState) -> Vec<String> {
+/// Where snapshots are: in the data directory, unless another place is named.
+fn snapshots_url(settings: &Settings) -> String {
+    if settings.snapshots == EMBEDDED {
+        return format!("file:{}", settings.data_dir.join(SNAPSHOTS_DIR).display());
+    }
+    settings.snapshots.clone()
+}
+
+fn repairs(log: &EmbeddedLog, state: &EmbeddedState, analytics: &EmbeddedAnalytics) -> Vec<String> {
     let mut repairs = Vec::new();
     if let Some(healed) = log.healed() {
         repairs.push(format!(
@@ -304,6 +431,12 @@ fn repairs(log: &EmbeddedLog, state: &EmbeddedState) -> Vec<String> {
     if state.rebuilt() {
         repairs.push(
             "the state was damaged and is moved aside; it is being rebuilt from the event log"
+                .to_owned(),
+        );
+    }
+    if analytics.rebuilt() {
+        repairs.push(
+            "the window rows were damaged and are moved aside; they are read again from the event log, as far as it is kept"
                 .to_owned(),
         );
     }

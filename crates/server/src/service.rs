@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use vitrina_engine::{Clock, Engine, EngineOptions};
+use vitrina_engine::{CheckpointOptions, Clock, Engine, EngineOptions};
 use vitrina_types::time::IngestTime;
 
 /// Threads of the stream at most: beyond it the one log is what they wait for.
@@ -34,12 +34,22 @@ pub struct Service {
 
 impl Service {
     /// Opens the stores and starts the engine, for others to see: the routes ask for the configured
-    /// API keys, and the console shows `facts`.
+    /// API keys, the console shows `facts`, and checkpoints are taken.
     ///
     /// # Errors
     /// [`OpenError`], with what to do.
     pub async fn open(settings: &Settings, facts: Vec<FactBlock>) -> Result<Self, OpenError> {
-        Self::begin(settings, http_options(settings), facts).await
+        let service = Self::begin(settings, http_options(settings), facts).await?;
+        let stores = Arc::clone(&service.stores);
+        let opened = tokio::task::spawn_blocking(move || stores.checkpoints());
+        let opened = opened.await.map_err(|error| OpenError::Directory {
+            dir: settings.data_dir.clone(),
+            source: io::Error::other(error),
+        })??;
+        if let Some(checkpoints) = opened {
+            service.engine.take_checkpoints(checkpoints)?;
+        }
+        Ok(service)
     }
 
     /// As [`open`](Self::open), for this process alone: whoever holds the routes may do everything.
@@ -74,7 +84,7 @@ impl Service {
         })??;
         let options = engine_options(settings, address_key);
         let engine = Engine::start(stores.ports(), options, wall_clock()).await?;
-        let app = App::new(Arc::clone(&engine), http);
+        let app = App::new(Arc::clone(&engine), http).with_snapshots(stores.snapshots());
         let source = EngineSource::new(Arc::clone(&engine), facts);
         let (console, ticker) = ConsoleApp::new(Arc::new(source));
         Ok(Self {
@@ -128,6 +138,14 @@ pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
         lag_max: settings.limits.waiting_events_max,
         address_key,
         id_seed: random_number(),
+        rows_keep_days: settings.rows_keep_days,
+        checkpoints: CheckpointOptions {
+            interval: Duration::from_secs(settings.checkpoint_interval_s),
+            timeout: Duration::from_secs(settings.checkpoint_timeout_s),
+            pause: Duration::from_secs(settings.checkpoint_pause_s),
+            keep: settings.checkpoint_keep,
+            ..CheckpointOptions::default()
+        },
         ..EngineOptions::default()
     };
     options.user.currency = settings.currency;

@@ -164,8 +164,9 @@ fn main() {
     let signals = run("user stage", &mut users, &log, Topic::ProductSignals);
     let mine = |record: &Vec<u8>| {
         let envelope: ProductEnvelope = stored::decode(record).unwrap();
-        let id = envelope.record.partition_id().unwrap().into_owned();
-        Partition::of(&id) == Partition(0)
+        let id = envelope.record.partition_id();
+        // What is about no key tells how far the user stage has come, to partition 0.
+        id.is_none_or(|id| Partition::of(&id) == Partition(0))
     };
     let kept = |records: Vec<Vec<u8>>| records.into_iter().filter(mine).collect::<Vec<_>>();
     let products = Task::new(ProductStage::default(), Partition(0));

@@ -1,4 +1,4 @@
-//! Both stages over a log and a store in memory, without a broker, a thread or a clock.
+//! All stages over a log and a store in memory, without a broker, a thread or a clock.
 //!
 //! In the manner of Kafka's `TopologyTestDriver`: pipe records in, let time advance, run until
 //! nothing moves, read what came out. It publishes and commits in the order the engine does, so
@@ -7,6 +7,8 @@
 use crate::operator::Operator;
 use crate::options::{ProductOptions, UserOptions};
 use crate::product::ProductStage;
+use crate::resident::RESIDENT_PREFIX;
+use crate::rows::RowStage;
 use crate::task::Task;
 use crate::user::UserStage;
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use vitrina_types::event::{anonymous_key, user_key};
 use vitrina_types::id::{AnonymousId, ProductId, UserId};
 use vitrina_types::partition::Partition;
 use vitrina_types::record::{ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
+use vitrina_types::record::{RowEnvelope, RowRecord};
 use vitrina_types::state::{ProductKey, ProductState, ProductValue};
 use vitrina_types::state::{TaskState, UserState, UserValue};
 use vitrina_types::stored::{self, Stored};
@@ -42,11 +45,12 @@ struct Stage<O: Operator> {
     hot_keys_max: usize,
 }
 
-/// Both stages, a log and a store.
+/// All stages, a log and a store.
 pub struct Driver {
     log: Log,
     users: Stage<UserStage>,
     products: Stage<ProductStage>,
+    rows: Stage<RowStage>,
     batch: usize,
 }
 
@@ -57,11 +61,14 @@ impl Default for Driver {
 }
 
 impl Driver {
-    /// An empty log and an empty store.
+    /// An empty log and an empty store. The row stage has the row options of the product stage.
     pub fn new(user: UserOptions, product: ProductOptions) -> Self {
         Self {
             log: Log::new(),
             users: Stage::new(UserStage { options: user }),
+            rows: Stage::new(RowStage {
+                options: product.rows.clone(),
+            }),
             products: Stage::new(ProductStage { options: product }),
             batch: 100,
         }
@@ -79,6 +86,7 @@ impl Driver {
     pub fn with_hot_keys_max(mut self, limit: usize) -> Self {
         self.users.hot_keys_max = limit;
         self.products.hot_keys_max = limit;
+        self.rows.hot_keys_max = limit;
         self
     }
 
@@ -93,11 +101,26 @@ impl Driver {
         self.pipe(Topic::UserEvents, id.map(Partition::of), envelope);
     }
 
-    /// Appends a record to the partition of its product; a tick to all.
+    /// Appends a record to the partition of its product; what tells how far a task upstream has
+    /// come to the first, a tick to all.
     pub fn pipe_in_product(&mut self, envelope: &ProductEnvelope) {
         let id = envelope.record.partition_id();
-        let partition = id.map(|id| Partition::of(&id));
+        let partition = match &envelope.record {
+            ProductRecord::Upstream(_) => Some(Partition(0)),
+            _ => id.map(|id| Partition::of(&id)),
+        };
         self.pipe(Topic::ProductSignals, partition, envelope);
+    }
+
+    /// Appends a record to the partition of its row; what tells how far a task upstream has come
+    /// to the first, what all of them have reached to all.
+    pub fn pipe_in_rows(&mut self, envelope: &RowEnvelope) {
+        let partition = match &envelope.record {
+            RowRecord::Part { key, .. } => Some(key.partition()),
+            RowRecord::Upstream(_) => Some(Partition(0)),
+            RowRecord::Reached(_) | RowRecord::Continue => None,
+        };
+        self.pipe(Topic::RowSignals, partition, envelope);
     }
 
     fn pipe<T: Stored>(&mut self, topic: Topic, partition: Option<Partition>, record: &T) {
@@ -134,13 +157,15 @@ impl Driver {
     pub fn step(&mut self) -> bool {
         let users = self.users.step(&mut self.log, self.batch);
         let products = self.products.step(&mut self.log, self.batch);
-        users || products
+        let rows = self.rows.step(&mut self.log, self.batch);
+        users || products || rows
     }
 
     /// Commits the state of what was processed.
     pub fn commit(&mut self) {
         self.users.commit();
         self.products.commit();
+        self.rows.commit();
     }
 
     /// Loses all memory: what is not committed is processed again, with outputs suppressed as
@@ -148,6 +173,7 @@ impl Driver {
     pub fn crash(&mut self) {
         self.users.tasks.clear();
         self.products.tasks.clear();
+        self.rows.tasks.clear();
     }
 
     /// Takes everything in the log for published: running then only rebuilds state. A whole log
@@ -155,6 +181,7 @@ impl Driver {
     pub fn mark_published(&mut self) {
         self.users.mark_published(&self.log);
         self.products.mark_published(&self.log);
+        self.rows.mark_published(&self.log);
     }
 
     /// All records of a topic, by partition, then offset.
@@ -176,6 +203,7 @@ impl Driver {
         let mut snapshot = Snapshot::new();
         self.users.snapshot(&mut snapshot);
         self.products.snapshot(&mut snapshot);
+        self.rows.snapshot(&mut snapshot);
         snapshot
     }
 
@@ -223,6 +251,16 @@ impl Driver {
     pub fn product_tasks(&self) -> BTreeMap<Partition, TaskState> {
         self.products.task_states()
     }
+
+    /// The same of the row stage.
+    pub fn row_tasks(&self) -> BTreeMap<Partition, TaskState> {
+        self.rows.task_states()
+    }
+
+    /// Windows and sessions open in memory now, by stage in the order records go.
+    pub fn open(&self) -> [usize; 3] {
+        [self.users.open(), self.products.open(), self.rows.open()]
+    }
 }
 
 impl<O: Operator + Clone> Stage<O> {
@@ -245,6 +283,14 @@ impl<O: Operator + Clone> Stage<O> {
                 let mut task = task.with_hot_keys_max(self.hot_keys_max);
                 let assigned = task.assign(store.state_position, store.published);
                 debug_assert!(assigned.is_ok());
+                for (key, value) in store.values.range(RESIDENT_PREFIX.to_owned()..) {
+                    if !key.starts_with(RESIDENT_PREFIX) {
+                        break;
+                    }
+                    let loaded = task.load(key.clone(), Some(value));
+                    // The store holds only what a task encoded.
+                    debug_assert!(loaded.is_ok());
+                }
                 task
             });
             if task.position() < end {
@@ -283,6 +329,10 @@ impl<O: Operator + Clone> Stage<O> {
     fn value<V: Stored>(&self, partition: Partition, key: &str) -> Option<V> {
         let bytes = self.stores.get(&partition)?.values.get(key)?;
         stored::decode(bytes).ok()
+    }
+
+    fn open(&self) -> usize {
+        self.tasks.values().map(Task::open).sum()
     }
 
     fn task_states(&self) -> BTreeMap<Partition, TaskState> {

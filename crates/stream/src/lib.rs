@@ -13,21 +13,34 @@ mod operator;
 mod options;
 mod outbox;
 mod product;
+mod resident;
+mod rows;
+mod shop;
+mod slates;
 mod task;
 mod user;
 mod watermark;
 mod working;
 
-pub use operator::Operator;
-pub use options::{ProductOptions, UserOptions};
+pub use operator::{Operator, decode_stored};
+pub use options::{LineOptions, LineValue, ProductOptions, RowOptions, UserOptions};
 pub use outbox::{Outbox, Output};
 pub use product::ProductStage;
+pub use resident::{RESIDENT_PREFIX, Resident};
+pub use rows::{
+    FINISHED, Gather, Gathered, Lane, Line, LineStage, Partials, ROWS_PER_RECORD, RowStage, Rows,
+    Windowing,
+};
+pub use shop::{Bans, ShopStage};
+pub use slates::{SlateOptions, SlateStage};
 pub use task::{AssignError, EachChange, HOT_KEYS_MAX, Task};
-pub use user::UserStage;
+pub use user::{Sessions, UserStage};
 pub use working::Working;
 
 /// Bounds of what one visitor's or product's state holds.
 pub mod bounds {
     pub use crate::product::bounds::*;
+    pub use crate::shop::bounds::*;
+    pub use crate::slates::bounds::*;
     pub use crate::user::bounds::*;
 }

@@ -72,6 +72,11 @@ impl Outbox {
         self.partition
     }
 
+    /// The offset of the record that is applied.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Sends `record`. Order is kept within a partition of a topic.
     pub fn send<T: Stored>(&mut self, topic: Topic, partition: Partition, record: &T) {
         if self.muted {

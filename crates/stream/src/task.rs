@@ -6,6 +6,7 @@
 
 use crate::operator::Operator;
 use crate::outbox::{Outbox, Output};
+use crate::resident::{RESIDENT_PREFIX, Resident};
 use crate::working::Working;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,7 +47,9 @@ pub type EachChange<'a, V> = dyn FnMut(&str, Option<&V>, Option<Vec<u8>>) + 'a;
 enum Accepted<R> {
     Record(R),
     /// Does not decode: its bytes, and why.
-    Damaged(Box<[u8]>, StoredError),
+    Damaged(Box<[u8]>, Rejection),
+    /// Was tried too often: its bytes, when it was taken in, how often.
+    GivenUp(Box<[u8]>, IngestTime, u32),
 }
 
 /// One operator over one partition, with its memory.
@@ -55,7 +58,7 @@ pub struct Task<O: Operator> {
     partition: Partition,
     position: u64,
     published: u64,
-    working: Working<O::Value>,
+    working: Working<O::Value, O::Resident>,
     hot_keys_max: usize,
     /// `None` until loaded.
     task: Option<TaskState>,
@@ -155,14 +158,18 @@ impl<O: Operator> Task<O> {
                 continue;
             }
             self.position = offset + 1;
-            let accepted = match stored::decode::<O::Record>(bytes) {
-                Ok(record) => {
+            let accepted = match (self.operator.decode(bytes), self.given_up.get(&offset)) {
+                (Ok(record), None) => {
                     self.operator.keys(&record, &mut self.named);
                     let cold = self.named.drain(..).filter(|key| !self.working.touch(key));
                     missing.extend(cold);
                     Accepted::Record(record)
                 }
-                Err(error) => Accepted::Damaged(bytes.into(), error),
+                (Ok(record), Some(&attempts)) => {
+                    let ingest_time = self.operator.ingest_time(&record);
+                    Accepted::GivenUp(bytes.into(), ingest_time, attempts)
+                }
+                (Err(rejection), _) => Accepted::Damaged(bytes.into(), rejection),
             };
             self.batch.push((offset, accepted));
         }
@@ -171,8 +178,9 @@ impl<O: Operator> Task<O> {
         missing
     }
 
-    /// Takes the stored value of a key that [`Self::accept`] named; `None` where there is none.
-    /// A key in memory already keeps its newer value.
+    /// Takes the stored value of a key that [`Self::accept`] named, `None` where there is none, or
+    /// of one that begins with [`RESIDENT_PREFIX`]: those are all to be loaded after
+    /// [`Self::assign`], before the first record. A key in memory already keeps its newer value.
     ///
     /// # Errors
     /// [`StoredError`] when the bytes do not decode.
@@ -180,6 +188,10 @@ impl<O: Operator> Task<O> {
         if key == TaskState::KEY {
             let loaded = value.map(stored::decode).transpose()?;
             self.task.get_or_insert(loaded.unwrap_or_default());
+        } else if key.starts_with(RESIDENT_PREFIX) {
+            if let Some(value) = value {
+                self.working.resident.load(&key, value)?;
+            }
         } else {
             let value = value.map(stored::decode).transpose()?;
             self.working.load(&key, value);
@@ -197,20 +209,18 @@ impl<O: Operator> Task<O> {
         for (offset, accepted) in std::mem::take(&mut self.batch) {
             self.current = Some(offset);
             self.out.begin(offset, offset < self.published);
-            match (accepted, self.given_up.get(&offset).copied()) {
-                (Accepted::Damaged(bytes, error), _) => {
+            match accepted {
+                Accepted::Damaged(bytes, rejection) => {
                     let now = newest_ingest(&task);
-                    let rejection = Rejection::new("undecodable", "", error.to_string());
                     self.out.dead_letter(now, rejection, 1, &bytes);
                 }
-                (Accepted::Record(record), Some(attempts)) => {
+                Accepted::GivenUp(bytes, ingest_time, attempts) => {
                     let detail = format!("processing failed {attempts} times");
                     let rejection = Rejection::new("gave_up", "", detail);
-                    let now = self.operator.ingest_time(&record);
-                    let bytes = stored::encode(&record);
-                    self.out.dead_letter(now, rejection, attempts, &bytes);
+                    self.out
+                        .dead_letter(ingest_time, rejection, attempts, &bytes);
                 }
-                (Accepted::Record(record), None) => {
+                Accepted::Record(record) => {
                     let (working, out) = (&mut self.working, &mut self.out);
                     self.operator.apply(&record, working, &mut task, out);
                 }
@@ -244,8 +254,8 @@ impl<O: Operator> Task<O> {
     }
 
     /// Takes what changed since the last call, each key once, in the order they changed first,
-    /// the task's own state last: `each(key, value, stored form)`, both `None` for a key that is
-    /// gone, and no value for [`TaskState::KEY`]. Call it once per commit, after the commit
+    /// then what is resident, the task's own state last: `each(key, value, stored form)`, both
+    /// `None` for a key that is gone, and no value for resident keys and [`TaskState::KEY`]. Call it once per commit, after the commit
     /// before it is done: keys clean since then may be forgotten here.
     pub fn take_changes(&mut self, each: &mut EachChange<'_, O::Value>) {
         if self.batch.is_empty() {
@@ -260,6 +270,8 @@ impl<O: Operator> Task<O> {
             });
             each(key, value, bytes);
         });
+        let resident = &mut self.working.resident;
+        resident.take_changes(&mut |key, bytes| each(key, None, bytes));
         if let (true, Some(task)) = (self.task_dirty, &self.task) {
             each(TaskState::KEY, None, Some(stored::encode(task)));
         }
@@ -271,15 +283,14 @@ impl<O: Operator> Task<O> {
         self.working.len()
     }
 
+    /// Windows and sessions that are open.
+    pub fn open(&self) -> usize {
+        self.working.resident.open()
+    }
+
     /// What the task knows of itself; empty before it is loaded.
     pub fn task_state(&self) -> &TaskState {
-        static UNKNOWN: TaskState = TaskState {
-            watermark: vitrina_types::time::Watermark::NONE,
-            applied: 0,
-            duplicates: 0,
-            rejected: 0,
-            expiry_next: None,
-        };
+        static UNKNOWN: TaskState = TaskState::NEW;
         self.task.as_ref().unwrap_or(&UNKNOWN)
     }
 }

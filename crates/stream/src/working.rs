@@ -12,7 +12,9 @@ struct Slot<V> {
 
 /// Decoded hot state of one task. Holds a subset of the stored keys, and what changed since it
 /// was last taken.
-pub struct Working<V> {
+pub struct Working<V, R = ()> {
+    /// What the task keeps in memory as a whole.
+    pub resident: R,
     slots: FxHashMap<Box<str>, Slot<V>>,
     /// Keys of dirty slots, in the order they became so.
     dirty: Vec<Box<str>>,
@@ -20,9 +22,10 @@ pub struct Working<V> {
     round: u32,
 }
 
-impl<V> Default for Working<V> {
+impl<V, R: Default> Default for Working<V, R> {
     fn default() -> Self {
         Self {
+            resident: R::default(),
             slots: FxHashMap::default(),
             dirty: Vec::new(),
             round: 0,
@@ -30,11 +33,18 @@ impl<V> Default for Working<V> {
     }
 }
 
-impl<V> Working<V> {
+impl<V, R> Working<V, R> {
     /// The value of `key`; `None` where there is none.
     pub fn get(&self, key: &str) -> Option<&V> {
         debug_assert!(self.slots.contains_key(key), "key {key} was not named");
         self.slots.get(key).and_then(|slot| slot.value.as_ref())
+    }
+
+    /// The value of `key`, `None` where there is none, beside what is resident, to be changed.
+    pub fn with_resident(&mut self, key: &str) -> (Option<&V>, &mut R) {
+        debug_assert!(self.slots.contains_key(key), "key {key} was not named");
+        let value = self.slots.get(key).and_then(|slot| slot.value.as_ref());
+        (value, &mut self.resident)
     }
 
     /// The value of `key`, to be changed; made by `make` where there is none.

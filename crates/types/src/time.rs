@@ -103,6 +103,38 @@ pub struct Watermark(pub i64);
 impl Watermark {
     /// Before the first event.
     pub const NONE: Self = Self(i64::MIN);
+
+    /// Whether everything before `end` has come, as far as the watermark promises.
+    pub fn passed(self, end: EventTime) -> bool {
+        self.0 >= end.0
+    }
+
+    /// This watermark `ms` earlier; [`Self::NONE`] stays what it is.
+    #[must_use]
+    pub fn minus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_sub(ms))
+    }
+}
+
+/// How far a task has come in each of its two lanes of event time.
+///
+/// Old data being loaded never moves the live watermark and is never late; it has a watermark of
+/// its own, which only decides when rows of the past are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What happens now.
+    pub live: Watermark,
+    /// Old data being loaded; `None` while none is.
+    pub backfill: Option<Watermark>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            live: Watermark::NONE,
+            backfill: None,
+        }
+    }
 }
 
 struct TimeVisitor;

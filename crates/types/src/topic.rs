@@ -50,12 +50,37 @@ topics! {
     ProductNew = 5, "product_new";
     /// Products changed or deleted in the catalogue.
     ProductUpdate = 6, "product_update";
+    /// Slates shown and what came of them, keyed by slate id: [`crate::record::SlateRecord`].
+    SlateSignals = 7, "slate-signals";
+    /// Contributions to window rows, keyed by row: [`crate::record::RowRecord`].
+    RowSignals = 8, "row-signals";
+    /// Window rows, newer panes replacing older ones, keyed by row: [`crate::row::WindowRow`].
+    WindowRows = 9, "window-rows";
+    /// What came after its window was closed: [`crate::row::LateEvent`].
+    LateEvents = 10, "late-events";
+    /// Products as shops send them, keyed by product id: [`crate::record::ShopRecord`].
+    ShopProducts = 11, "shop-products";
+    /// Products that no ban holds back, keyed by product id: [`crate::product::Product`].
+    FilteredProducts = 12, "filtered-products";
+    /// Products that a ban holds back, and which: [`crate::ban::Filtered`].
+    FilteredEvents = 13, "filtered-events";
+    /// Questions for recommendations: [`crate::answer::Request`].
+    ClientRecommendations = 14, "client-recommendations";
 }
 
 impl Topic {
     /// Whether records are spread over partitions by key. The others have one partition.
     pub fn is_keyed(self) -> bool {
-        matches!(self, Self::UserEvents | Self::ProductSignals)
+        matches!(
+            self,
+            Self::UserEvents
+                | Self::ProductSignals
+                | Self::SlateSignals
+                | Self::RowSignals
+                | Self::WindowRows
+                | Self::ShopProducts
+                | Self::FilteredProducts
+        )
     }
 }
 

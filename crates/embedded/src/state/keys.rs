@@ -22,6 +22,10 @@ fn space_byte(space: Space) -> u8 {
     match space {
         Space::Users => 1,
         Space::Products => 2,
+        Space::Slates => 3,
+        Space::Rows => 4,
+        Space::Shop => 5,
+        Space::Lines => 6,
     }
 }
 

@@ -1,18 +1,20 @@
 //! A record that makes the operator panic.
 
 use super::*;
-use crate::options::{EngineOptions, NoUpkeep, Ports};
+use crate::options::{EngineOptions, Ports};
 use std::sync::Arc;
-use vitrina_ports::catalogue::memory::MemoryCatalogue;
-use vitrina_ports::log::memory::MemoryLog;
-use vitrina_ports::slates::memory::MemorySlates;
-use vitrina_ports::state::memory::MemoryState;
+use vitrina_ports::log::{Append, Records};
+use vitrina_ports::seat::solo::SoloSeat;
 use vitrina_stream::{Outbox, UserStage, Working};
+use vitrina_types::event::Rejection;
 use vitrina_types::event::user_key;
 use vitrina_types::id::UserId;
 use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
+use vitrina_types::state::TaskState;
 use vitrina_types::state::UserValue;
+use vitrina_types::stored;
 use vitrina_types::time::IngestTime;
+use vitrina_types::topic::Topic;
 
 /// The user stage, but it panics over everything this visitor does.
 struct Panicky(UserStage);
@@ -22,8 +24,13 @@ const POISON: &str = "poison";
 impl Operator for Panicky {
     type Record = UserEnvelope;
     type Value = UserValue;
+    type Resident = <UserStage as Operator>::Resident;
     const NAME: &'static str = UserStage::NAME;
     const INPUT: Topic = UserStage::INPUT;
+
+    fn decode(&self, bytes: &[u8]) -> Result<UserEnvelope, Rejection> {
+        self.0.decode(bytes)
+    }
 
     fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
         self.0.keys(record, keys);
@@ -36,7 +43,7 @@ impl Operator for Panicky {
     fn apply(
         &self,
         record: &UserEnvelope,
-        state: &mut Working<UserValue>,
+        state: &mut Working<UserValue, Self::Resident>,
         task: &mut TaskState,
         out: &mut Outbox,
     ) {
@@ -71,13 +78,7 @@ async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_o
         .map(|i| format!("v{i}"))
         .find(|v| Partition::of(v) == partition);
     let other = other.unwrap();
-    let ports = Ports {
-        log: Arc::new(MemoryLog::new()),
-        state: Arc::new(MemoryState::new()),
-        catalogue: Arc::new(MemoryCatalogue::new()),
-        slates: Arc::new(MemorySlates::new()),
-        upkeep: Arc::new(NoUpkeep),
-    };
+    let ports = Ports::in_memory();
     let mut records = Records::default();
     for (user, id) in [(&*other, "1"), (POISON, "2"), (&*other, "3")] {
         records.push(&event(user, id));
@@ -90,27 +91,31 @@ async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_o
     ports.log.append(vec![append]).await.unwrap();
     let clock = Arc::new(|| IngestTime(1_000));
     let shared = Shared::new(ports, EngineOptions::default(), clock);
-    let operator = Panicky(UserStage {
-        options: Default::default(),
-    });
-    let tasks = std::iter::once(Task::new(operator, partition));
-    let mut stage = Stage::new(Space::Users, tasks, Box::new(|_, _| {}));
+    let make = |partition| Task::new(Panicky(UserStage::default()), partition);
+    let mut stage = Stage::new(Space::Users, Box::new(make), Box::new(|_, _| {}));
+    let tasks = vec![TaskId {
+        topic: Topic::UserEvents,
+        partition,
+    }];
+    stage.take(&tasks, &shared);
+    let mut seat = SoloSeat::new(Arc::clone(&shared.ports.log), tasks);
     let mut rounds = 0;
     while shared.applied(Space::Users, partition) < 3 {
         rounds += 1;
         assert!(rounds <= 10, "the stream does not go on");
-        stage.assign(&shared).await.unwrap();
-        if stage.round(&shared).await.is_err() {
+        stage.assign(&shared, &mut seat).await.unwrap();
+        if stage.round(&shared, &mut seat).await.is_err() {
+            seat.reset().await.unwrap();
             stage.doubt();
         }
     }
-    assert_eq!(shared.figures.panics.get(), u64::from(ATTEMPTS_MAX));
+    assert_eq!(shared.figures.panics.get(), u64::from(round::ATTEMPTS_MAX));
     let letters = Topic::DeadLetters;
     let letters = shared.ports.log.read(letters, Partition(0), 0, 1_000_000);
     let letters = letters.await.unwrap();
     assert_eq!(letters.len(), 1);
     let letter: DeadLetter = stored::decode(&letters[0].bytes).unwrap();
-    assert_eq!(letter.attempts, ATTEMPTS_MAX);
+    assert_eq!(letter.attempts, round::ATTEMPTS_MAX);
     assert_eq!(letter.bytes, event(POISON, "2"));
     let at = StatePartition {
         space: Space::Users,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod checkpoint;
 mod crash;
+mod dead_letters;
 mod import;
 mod journey;
 mod relay;

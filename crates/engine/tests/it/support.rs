@@ -3,14 +3,11 @@
 use bytes::Bytes;
 use std::sync::Arc;
 use vitrina_engine::{
-    Answer, Clock, Engine, EngineOptions, NoUpkeep, Ports, RawEvent, Receipt, RecommendRequest,
-    Visitor,
+    Answer, Clock, Engine, EngineOptions, Ports, RawEvent, Receipt, RecommendRequest, Visitor,
 };
 use vitrina_pipeline::Query;
-use vitrina_ports::catalogue::memory::MemoryCatalogue;
 use vitrina_ports::log::EventLog;
 use vitrina_ports::log::memory::MemoryLog;
-use vitrina_ports::slates::memory::MemorySlates;
 use vitrina_ports::state::StateStore;
 use vitrina_ports::state::memory::MemoryState;
 use vitrina_types::id::{PlacementId, ProductId, UserId};
@@ -30,9 +27,7 @@ pub(crate) fn ports(log: Arc<dyn EventLog>, state: Arc<dyn StateStore>) -> Ports
     Ports {
         log,
         state,
-        catalogue: Arc::new(MemoryCatalogue::new()),
-        slates: Arc::new(MemorySlates::new()),
-        upkeep: Arc::new(NoUpkeep),
+        ..Ports::in_memory()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::candidate::Candidate;
 use crate::items::Facts;
 use crate::view::View;
 
-/// Removes products banned by id or by SKU.
+/// Removes products banned by id, SKU, brand or pattern.
 pub(super) struct Banned;
 
 impl Filter for Banned {

@@ -1,9 +1,10 @@
 //! The only write of the table: one state change at a time.
 
 use super::card::{Card, categories_of};
+use super::facts::BannedBy;
 use super::standing::Standing;
 use super::{BrandIx, Facts, ItemTable, Links, Row};
-use vitrina_types::ban::BanTarget;
+use vitrina_types::ban::{BanTarget, Pattern, Texts, fold};
 use vitrina_types::decayed::{DecayedCount, WindowedCount};
 use vitrina_types::event::Counters;
 use vitrina_types::id::{ProductId, ProductIx};
@@ -50,6 +51,8 @@ impl ItemTable {
             windows: WindowedCount::default(),
             first_seen: EventTime(0),
             last_seen: EventTime(0),
+            texts: Texts::default(),
+            text_bans: 0,
         });
         ix
     }
@@ -115,7 +118,8 @@ impl ItemTable {
         row.card = Some(Box::new(Card::of(product)));
         let facts = &mut self.facts[ix.at()];
         facts.set_card(product, category, brand);
-        facts.set_ban(true, banned);
+        facts.set_ban(BannedBy::Sku, banned);
+        self.set_texts(ix, Texts::of(product));
     }
 
     fn clear_card(&mut self, ix: ProductIx, deleted: bool) {
@@ -123,7 +127,15 @@ impl ItemTable {
         self.bans.move_product(ix, held.as_ref(), None);
         let facts = &mut self.facts[ix.at()];
         facts.clear_card(!deleted && self.config.show_without_card, deleted);
-        facts.set_ban(true, false);
+        facts.set_ban(BannedBy::Sku, false);
+        self.set_texts(ix, Texts::default());
+    }
+
+    fn set_texts(&mut self, ix: ProductIx, texts: Texts) {
+        let row = &mut self.rows[ix.at()];
+        row.text_bans = self.bans.of_texts(&texts);
+        row.texts = texts;
+        self.facts[ix.at()].set_ban(BannedBy::Text, row.text_bans > 0);
     }
 
     fn set_links(&mut self, ix: ProductIx, state: &ProductState) {
@@ -143,25 +155,53 @@ impl ItemTable {
     }
 
     fn apply_ban(&mut self, target: &BanTarget, version: u64, banned: bool) {
-        self.bans.set(target, version, banned);
+        let changed = self.bans.set(target, version, banned);
         match target {
             BanTarget::Product(id) => {
                 let ix = self.number(id);
-                self.set_ban(ix, false, banned);
+                self.set_ban(ix, BannedBy::Product, banned);
             }
             BanTarget::Sku(sku) => {
                 for at in 0..self.bans.products(sku).len() {
                     let ix = self.bans.products(sku)[at];
-                    self.set_ban(ix, true, banned);
+                    self.set_ban(ix, BannedBy::Sku, banned);
                 }
+            }
+            // Set again under a new version: every product has counted it.
+            BanTarget::Brand(_) | BanTarget::Pattern(_) if !changed => {}
+            BanTarget::Brand(brand) => {
+                let brand = fold(brand);
+                self.count_ban(banned, |texts| texts.brand() == Some(&brand));
+            }
+            BanTarget::Pattern(pattern) => {
+                let pattern = Pattern::new(pattern);
+                self.count_ban(banned, |texts| pattern.is_in(texts));
             }
         }
     }
 
-    fn set_ban(&mut self, ix: ProductIx, by_sku: bool, banned: bool) {
+    /// A ban on texts was set or lifted: every product whose texts it holds counts it. Walks all
+    /// products.
+    fn count_ban(&mut self, banned: bool, holds: impl Fn(&Texts) -> bool) {
+        for at in 0..self.rows.len() {
+            let row = &mut self.rows[at];
+            if !holds(&row.texts) {
+                continue;
+            }
+            row.text_bans = if banned {
+                row.text_bans + 1
+            } else {
+                row.text_bans.saturating_sub(1)
+            };
+            let is_held = row.text_bans > 0;
+            self.set_ban(ProductIx(at as u32), BannedBy::Text, is_held);
+        }
+    }
+
+    fn set_ban(&mut self, ix: ProductIx, by: BannedBy, banned: bool) {
         let facts = &mut self.facts[ix.at()];
         let before = Standing::of(facts);
-        facts.set_ban(by_sku, banned);
+        facts.set_ban(by, banned);
         let after = Standing::of(facts);
         self.restand(ix, before, after);
     }

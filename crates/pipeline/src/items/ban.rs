@@ -1,7 +1,7 @@
-//! Which products and SKUs are banned, and which products carry a SKU.
+//! Which products, SKUs, brands and patterns are banned, and which products carry a SKU.
 
 use std::collections::HashMap;
-use vitrina_types::ban::BanTarget;
+use vitrina_types::ban::{BanTarget, TextRules, Texts};
 use vitrina_types::id::{ProductIx, Sku};
 
 /// The newest change of one ban.
@@ -16,12 +16,29 @@ struct BanRow {
 pub(crate) struct Bans {
     rows: HashMap<BanTarget, BanRow>,
     by_sku: HashMap<Sku, Vec<ProductIx>>,
+    texts: TextRules,
 }
 
 impl Bans {
-    /// Takes over a ban; `None` when its state is gone.
-    pub(crate) fn set(&mut self, target: &BanTarget, version: u64, banned: bool) {
-        self.rows.insert(target.clone(), BanRow { version, banned });
+    /// Takes over a ban; answers whether it holds products back now and did not before, or the
+    /// other way round.
+    pub(crate) fn set(&mut self, target: &BanTarget, version: u64, banned: bool) -> bool {
+        let row = BanRow { version, banned };
+        let before = self.rows.insert(target.clone(), row);
+        match target {
+            BanTarget::Brand(brand) => self.texts.set_brand(brand, banned),
+            BanTarget::Pattern(pattern) => self.texts.set_pattern(pattern, banned),
+            BanTarget::Product(_) | BanTarget::Sku(_) => {}
+        }
+        banned != before.is_some_and(|row| row.banned)
+    }
+
+    /// How many bans on brands and patterns hold a product with these texts back.
+    pub(crate) fn of_texts(&self, texts: &Texts) -> u32 {
+        if self.texts.is_empty() {
+            return 0;
+        }
+        self.texts.count(texts) as u32
     }
 
     /// Version of the ban with this ban id; 0 when there is none.

@@ -44,9 +44,22 @@ const AVAILABLE: u8 = 4;
 const DELETED: u8 = 8;
 const BANNED_PRODUCT: u8 = 16;
 const BANNED_SKU: u8 = 32;
+const BANNED_TEXT: u8 = 64;
+const BANNED: u8 = BANNED_PRODUCT | BANNED_SKU | BANNED_TEXT;
 const PRICE_NONE: i64 = i64::MIN;
 const STOCK_NONE: u32 = u32::MAX;
 const NEVER: EventTime = EventTime(i64::MAX);
+
+/// What a product is banned by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BannedBy {
+    /// Its id.
+    Product,
+    /// Its SKU.
+    Sku,
+    /// Its brand, or a pattern in its texts.
+    Text,
+}
 
 impl Facts {
     /// A product that was only named by others.
@@ -78,9 +91,9 @@ impl Facts {
         self.flags & DELETED != 0
     }
 
-    /// Whether a ban on the product or on its SKU is in force.
+    /// Whether a ban on the product, its SKU, its brand or its texts is in force.
     pub fn is_banned(&self) -> bool {
-        self.flags & (BANNED_PRODUCT | BANNED_SKU) != 0
+        self.flags & BANNED != 0
     }
 
     /// Whether the shop says that it may be shown.
@@ -133,8 +146,13 @@ impl Facts {
         self.has_card().then_some(self.created_at)
     }
 
-    pub(crate) fn set_ban(&mut self, by_sku: bool, banned: bool) {
-        let flag = if by_sku { BANNED_SKU } else { BANNED_PRODUCT };
+    /// Whether bans of one sort hold it; those of the others stay as they are.
+    pub(crate) fn set_ban(&mut self, by: BannedBy, banned: bool) {
+        let flag = match by {
+            BannedBy::Product => BANNED_PRODUCT,
+            BannedBy::Sku => BANNED_SKU,
+            BannedBy::Text => BANNED_TEXT,
+        };
         self.flags = (self.flags & !flag) | if banned { flag } else { 0 };
     }
 
@@ -146,14 +164,14 @@ impl Facts {
         self.expires_at = card.expires_at.unwrap_or(NEVER);
         self.price = card.price.map_or(PRICE_NONE, Amount::ten_thousandths);
         self.stock = card.stock.unwrap_or(STOCK_NONE);
-        let kept = self.flags & (BANNED_PRODUCT | BANNED_SKU);
+        let kept = self.flags & BANNED;
         let available = if card.available { AVAILABLE } else { 0 };
         self.flags = kept | KNOWN | HAS_CARD | available;
     }
 
     /// Has no card (any more): bans stay, all else is as of a product never heard of.
     pub(crate) fn clear_card(&mut self, known: bool, deleted: bool) {
-        let mut flags = self.flags & (BANNED_PRODUCT | BANNED_SKU);
+        let mut flags = self.flags & BANNED;
         if known {
             flags |= KNOWN | AVAILABLE;
         }

@@ -28,6 +28,7 @@ use neighbours::NeighbourList;
 pub(crate) use ranking::RankKey;
 use ranking::Ranking;
 use std::collections::HashMap;
+use vitrina_types::ban::Texts;
 use vitrina_types::decayed::{DecayedCount, Window, WindowedCount};
 use vitrina_types::event::Counters;
 use vitrina_types::id::{ProductId, ProductIx};
@@ -72,6 +73,10 @@ pub(crate) struct Row {
     windows: WindowedCount,
     first_seen: EventTime,
     last_seen: EventTime,
+    /// What brands and patterns of bans are looked for in.
+    texts: Texts,
+    /// Bans on brands and patterns that hold it back: it is free when the last of them is lifted.
+    text_bans: u32,
 }
 
 /// The neighbours of one product.
@@ -288,7 +293,8 @@ impl ItemTable {
             let card = row.card.as_ref().map_or(0, |card| card.bytes());
             // Panes are sparse; a product that sells fills about half of them.
             let panes = if row.last_seen > EventTime(0) { 512 } else { 0 };
-            2 * row.id.as_str().len() + card + panes + links.covisits.bytes() + links.bought.bytes()
+            let texts = 2 * row.id.as_str().len() + row.texts.bytes() + card;
+            texts + panes + links.covisits.bytes() + links.bought.bytes()
         });
         let categories = self.categories.rows.iter();
         let ranked =

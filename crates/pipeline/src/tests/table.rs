@@ -81,6 +81,44 @@ fn a_ban_hits_a_product_not_yet_heard_of() {
     assert_eq!(shown(&world), ["q"]);
 }
 
+/// A ban on a brand or a text keeps products out of the next answer, also those that come or
+/// change later; a product held by several bans is free when the last of them is lifted.
+#[test]
+fn a_ban_by_text_hits_every_product_that_it_describes() {
+    let mut world = World::new();
+    let with = |name: &str, brand: &str, title: &str, description: &str| {
+        let mut card = card(&id(name), "a", brand, 1.0);
+        card.title = Some(title.into());
+        card.description = Some(description.into());
+        card
+    };
+    let pattern = |text: &str| BanTarget::Pattern(text.into());
+    world.put(with("p", "Acme", "Часы", "точная копия"));
+    world.put(with("q", "Other", "Часы", "из стали"));
+    world.ban(BanTarget::Brand("ACME".into()), true);
+    assert_eq!(shown(&world), ["q"], "a brand, whatever the case");
+    world.ban(pattern("ТОЧНАЯ*копия"), true);
+    world.ban(BanTarget::Brand("ACME".into()), false);
+    assert_eq!(shown(&world), ["q"], "still held by its description");
+    world.put(with("r", "Other", "Точная новая копия", ""));
+    assert_eq!(shown(&world), ["q"], "a product that came after the ban");
+    world.put(with("q", "Other", "Часы", "точная же копия"));
+    assert_eq!(shown(&world), [""; 0], "a product that changed");
+    world.put(with("r", "Other", "Часы", ""));
+    assert_eq!(shown(&world), ["r"], "a product that changed back");
+    world.ban(pattern("ТОЧНАЯ*копия"), true);
+    world.ban(pattern("ТОЧНАЯ*копия"), false);
+    assert_eq!(shown(&world), ["p", "q", "r"], "set twice is lifted once");
+    world.ban(pattern("часы"), true);
+    world.ban(BanTarget::Product(id("p")), true);
+    world.ban(pattern("часы"), false);
+    assert_eq!(shown(&world), ["q", "r"], "held by its id as well");
+    world.ban(pattern("часы"), true);
+    world.delete(&id("q"));
+    world.items.apply(&ProductKey::Ban(pattern("часы")), None);
+    assert_eq!(shown(&world), ["r"], "a deleted product is held by nothing");
+}
+
 #[test]
 fn a_product_created_now_is_a_new_arrival() {
     let mut world = World::new();

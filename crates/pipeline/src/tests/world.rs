@@ -149,20 +149,19 @@ impl World {
         let Some(state) = self.states.get(product) else {
             return false;
         };
-        let banned = |target| self.bans.get(&target).copied().unwrap_or(false);
-        let card = state.card.as_ref();
-        let sku = card.and_then(|card| card.sku.clone());
+        let card = state.card.as_deref();
+        let bare = Product::bare(product.clone(), now);
+        let mut in_force = self.bans.iter().filter(|(_, banned)| **banned);
         !state.deleted
             && card.is_none_or(|card| card.is_offered(now))
-            && !banned(BanTarget::Product(product.clone()))
-            && !sku.is_some_and(|sku| banned(BanTarget::Sku(sku)))
+            && !in_force.any(|(target, _)| target.holds(card.unwrap_or(&bare)))
     }
 
     /// One change that a shop may go through.
     pub(super) fn shake(&mut self, dice: &mut Dice, products: usize) {
         let product = numbered(dice.throw(products));
         let at = EventTime(NOW.0 - dice.throw(10 * DAY as usize) as i64);
-        match dice.throw(12) {
+        match dice.throw(14) {
             0..=5 => self.interest(&product, at, 1.0 + dice.throw(8) as f32),
             6 | 7 => self.put(any_card(dice, &product)),
             8 => {
@@ -180,6 +179,16 @@ impl World {
                 let sku = Sku::new(&format!("s{}", dice.throw(products / 2))).unwrap();
                 let banned = dice.one_in(3);
                 self.ban(BanTarget::Sku(sku), banned);
+            }
+            11 => {
+                let brand = ["x", "X", "y", "nobody"][dice.throw(4)];
+                let banned = dice.one_in(3);
+                self.ban(BanTarget::Brand(brand.into()), banned);
+            }
+            12 => {
+                let pattern = ["red*sofa", "ДИВАН", "soft", "z", "*a*"][dice.throw(5)];
+                let banned = dice.one_in(3);
+                self.ban(BanTarget::Pattern(pattern.into()), banned);
             }
             _ if dice.one_in(2) => self.delete(&product),
             _ => self.forget(&product),
@@ -206,6 +215,8 @@ fn any_card(dice: &mut Dice, product: &ProductId) -> Product {
     card.sku = dice
         .one_in(2)
         .then(|| Sku::new(&format!("s{}", dice.throw(40))).unwrap());
+    card.title = [None, Some("Red sofa"), Some("Диван")][dice.throw(3)].map(Into::into);
+    card.description = [None, None, Some("soft"), Some("a red one")][dice.throw(4)].map(Into::into);
     card.stock = [None, Some(0), Some(3)][dice.throw(3)];
     card.available = !dice.one_in(8);
     card.expires_at = dice

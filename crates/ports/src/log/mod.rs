@@ -9,7 +9,9 @@ use vitrina_types::topic::Topic;
 pub mod memory;
 pub mod suite;
 
-/// Number of a record in one partition of one topic: 0, 1, 2, … without gaps.
+/// Number of a record in one partition of one topic. It only rises; where transactions leave
+/// markers behind, or a position is a byte of a file, there are gaps: compare offsets, never
+/// count with them.
 pub type Offset = u64;
 
 /// Bytes one [`EventLog::append`] or [`EventLog::publish`] may carry.
@@ -119,7 +121,8 @@ pub struct Consumed {
 /// * calls become visible in one order, and a crash loses at most a tail of that order;
 /// * what [`append`](Self::append) or a durable [`publish`](Self::publish) acknowledged is never
 ///   in a lost tail;
-/// * offsets of a partition have no gaps.
+/// * offsets of a partition rise; where an adapter knows neither markers nor files they have no
+///   gaps.
 pub trait EventLog: Send + Sync {
     /// Appends and makes durable (fsync or replication) before it resolves. Answers the next
     /// offset after each [`Append`], in order.
@@ -142,7 +145,9 @@ pub trait EventLog: Send + Sync {
     ) -> PortFuture<'_, Vec<Offset>>;
 
     /// Reads records from `from` on, in order, whole records only, at least one if there is one,
-    /// else up to about `bytes_max`. Empty at the end of the partition.
+    /// else up to about `bytes_max`. Empty at the end of the partition, and where nothing but
+    /// markers lies before the `end` that [`bounds`](Self::bounds) answered before this call: the
+    /// reader may go on from there.
     ///
     /// # Errors
     /// `Expired` when `from` is before the start of the partition; `Damaged`; `Unavailable`.

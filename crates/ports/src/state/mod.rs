@@ -12,7 +12,7 @@ pub mod suite;
 /// Keys one [`StateStore::get_many`] may ask for.
 pub const KEYS_PER_READ_MAX: usize = 10_000;
 /// Bytes of one key.
-pub const KEY_BYTES_MAX: usize = 256;
+pub const KEY_BYTES_MAX: usize = 512;
 /// Bytes of one value.
 pub const VALUE_BYTES_MAX: usize = 1_024 * 1_024;
 
@@ -23,17 +23,36 @@ pub enum Space {
     Users,
     /// State keyed by product, category or ban.
     Products,
+    /// State keyed by slate.
+    Slates,
+    /// Open window rows.
+    Rows,
+    /// Bans that products of shops are held against.
+    Shop,
+    /// Open windows over files that are read directly.
+    Lines,
 }
 
 impl Space {
     /// Every space.
-    pub const ALL: [Self; 2] = [Self::Users, Self::Products];
+    pub const ALL: [Self; 6] = [
+        Self::Users,
+        Self::Products,
+        Self::Slates,
+        Self::Rows,
+        Self::Shop,
+        Self::Lines,
+    ];
 
     /// The name in stored keys, metrics and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Users => "users",
             Self::Products => "products",
+            Self::Slates => "slates",
+            Self::Rows => "rows",
+            Self::Shop => "shop",
+            Self::Lines => "lines",
         }
     }
 }

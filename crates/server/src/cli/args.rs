@@ -1,8 +1,8 @@
 //! What can be typed.
 
 use super::{
-    backup, ban, bench, config, dead_letters, demo, explain, import, product, recommend, replay,
-    restore, serve,
+    backup, ban, bench, checkpoint, config, dead_letters, demo, explain, filtered_events, import,
+    late_events, product, recommend, replay, restore, serve,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Directory of the data [default: vitrina-data]
+    /// Directory of the data [default: vitrina-data; of demo: vitrina-demo]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Configuration file [default: vitrina.toml, if there is one]
@@ -48,6 +48,31 @@ pub struct Global {
         hide_env_values = true
     )]
     pub api_key: Option<String>,
+}
+
+impl Global {
+    /// The options, with a blank before each, that lead another command to the same data. The API
+    /// key is not repeated, and what comes from the environment need not be.
+    pub(crate) fn where_said(&self) -> String {
+        let quoted = |text: String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:~+@%".contains(c);
+            if !text.is_empty() && text.chars().all(plain) {
+                return text;
+            }
+            format!("'{}'", text.replace('\'', "'\\''"))
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        let options = [
+            ("data-dir", self.data_dir.as_ref().map(path)),
+            ("config", self.config.as_ref().map(path)),
+            ("url", self.url.clone()),
+        ];
+        let said = options.into_iter().filter_map(|(name, value)| {
+            let value = quoted(value?);
+            Some(format!(" --{name} {value}"))
+        });
+        said.collect()
+    }
 }
 
 /// The commands.
@@ -73,14 +98,20 @@ pub enum Command {
     Doctor,
     /// Copy the data directory of a stopped server
     Backup(backup::BackupArgs),
+    /// List checkpoints, and make one the state of a stopped server
+    Checkpoint(checkpoint::CheckpointArgs),
     /// Recompute everything from the event log and compare it with what is stored
     Replay(replay::ReplayArgs),
     /// Bring back a backup into an empty data directory
     Restore(restore::RestoreArgs),
     /// Show the configuration
     Config(config::ConfigArgs),
-    /// Look at inputs that could not be processed
+    /// Look at inputs that could not be processed, and take them in again
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Look at what came after its window was closed
+    LateEvents(late_events::LateEventsArgs),
+    /// Look at offered products that a ban holds back
+    FilteredEvents(filtered_events::FilteredEventsArgs),
     /// Measure this machine at the main job
     Bench(bench::BenchArgs),
     /// Print the OpenAPI document

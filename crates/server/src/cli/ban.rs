@@ -19,7 +19,7 @@ pub struct BanArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Ban a product, or every product with a SKU
+    /// Ban a product, or every product with a SKU, of a brand, or with a text in it
     Add {
         #[command(flatten)]
         target: Target,
@@ -48,14 +48,32 @@ struct Target {
     /// Every product with this SKU
     #[arg(long)]
     sku: Option<String>,
+    /// Every product of this brand, whatever the case
+    #[arg(long)]
+    brand: Option<String>,
+    /// Every product with this text in title, brand or description; * stands for any text
+    #[arg(long, value_name = "TEXT")]
+    pattern: Option<String>,
 }
 
 impl Target {
+    /// The field of the API, and what stands in it. The command line takes exactly one.
+    fn field(&self) -> (&'static str, &str) {
+        let all = [
+            ("product_id", &self.product_id),
+            ("sku", &self.sku),
+            ("brand", &self.brand),
+            ("pattern", &self.pattern),
+        ];
+        let mut given = all
+            .into_iter()
+            .filter_map(|(field, text)| Some((field, text.as_deref()?)));
+        given.next().unwrap_or_default()
+    }
+
     fn ban_id(&self) -> String {
-        match (&self.product_id, &self.sku) {
-            (Some(id), _) => format!("product:{id}"),
-            (None, sku) => format!("sku:{}", sku.as_deref().unwrap_or_default()),
-        }
+        let (field, text) = self.field();
+        format!("{}:{text}", field.trim_end_matches("_id"))
     }
 }
 
@@ -80,12 +98,8 @@ async fn call(door: &Door, what: &What) -> Result<(Value, String), Failure> {
             author,
         } => {
             let mut body = json!({ "reason": reason, "author": author });
-            if let Some(id) = &target.product_id {
-                body["product_id"] = json!(id);
-            }
-            if let Some(sku) = &target.sku {
-                body["sku"] = json!(sku);
-            }
+            let (field, text) = target.field();
+            body[field] = json!(text);
             let body = Bytes::from(body.to_string());
             let reply = door.call(Method::POST, "/v1/bans", JSON, body).await?;
             Ok((reply.json()?, format!("banned {}", target.ban_id())))

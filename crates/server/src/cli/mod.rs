@@ -10,13 +10,16 @@ mod ban;
 mod bar;
 mod bench;
 mod check;
+mod checkpoint;
 mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
 mod explain;
 mod failure;
+mod filtered_events;
 mod import;
+mod late_events;
 mod logging;
 mod manifest;
 mod openapi;
@@ -73,10 +76,13 @@ async fn run(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Status => status::run(shell).await,
         Command::Doctor => doctor::run(shell).await,
         Command::Backup(args) => backup::run(shell, &args).await,
+        Command::Checkpoint(args) => checkpoint::run(shell, &args).await,
         Command::Replay(args) => replay::run(shell, &args).await,
         Command::Restore(args) => restore::run(shell, &args).await,
         Command::Config(args) => config::run(shell, &args),
         Command::DeadLetters(args) => dead_letters::run(shell, &args).await,
+        Command::LateEvents(args) => late_events::run(shell, &args).await,
+        Command::FilteredEvents(args) => filtered_events::run(shell, &args).await,
         Command::Bench(args) => bench::run(shell, &args).await,
         Command::Openapi => openapi::run(shell),
     }

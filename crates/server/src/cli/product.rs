@@ -31,6 +31,11 @@ enum What {
         /// File with its JSON object; - reads standard input
         file: PathBuf,
     },
+    /// Offer products: each comes into the catalogue unless a ban holds it back
+    Offer {
+        /// File with a JSON object, an array of them, or one a line; - reads standard input
+        file: PathBuf,
+    },
     /// List products in order of their ids
     List {
         /// How many
@@ -43,7 +48,7 @@ enum What {
 }
 
 pub(crate) async fn run(shell: &Shell, args: &ProductArgs) -> Result<(), Failure> {
-    let need = if matches!(args.what, What::Put { .. }) {
+    let need = if matches!(args.what, What::Put { .. } | What::Offer { .. }) {
         Need::Any
     } else {
         Need::Existing
@@ -68,6 +73,17 @@ async fn call(door: &Door, what: &What) -> Result<Value, Failure> {
                 .call(Method::PUT, &path, JSON, Bytes::from(text))
                 .await?;
             Ok(reply.json()?)
+        }
+        What::Offer { file } => {
+            // A text of unsaid form is told by what it holds.
+            let text = Bytes::from(read(file)?);
+            let path = "/v1/shop-products";
+            let reply = door.call(Method::POST, path, "text/plain", text).await?;
+            let receipt = reply.json()?;
+            if let Door::Here(service) = door {
+                service.engine.settled().await;
+            }
+            Ok(receipt)
         }
         What::List { limit, cursor } => {
             let on = cursor

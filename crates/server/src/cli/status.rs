@@ -27,10 +27,11 @@ fn as_text(status: &Value, server: Option<&str>) -> String {
         ("up for", format!("{} s", count(&status["uptime_s"]))),
     ];
     lines.extend(traffic(status));
+    lines.extend(stream(status));
     lines.extend(storage(&status["storage"]));
     let lines = lines
         .into_iter()
-        .map(|(name, value)| format!("{name:<13} {value}"));
+        .map(|(name, value)| format!("{name:<14} {value}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -55,17 +56,16 @@ fn traffic(status: &Value) -> Vec<(&'static str, String)> {
     };
     let lag = &status["lag"];
     let events = format!(
-        "{} accepted, {} applied, {} refused · {}",
+        "{} accepted, {} refused · {}",
         count(&status["accepted"]),
-        count(&status["applied"]),
         count(&status["refused"]),
         rate(&status["events_per_second"])
     );
-    let waiting = format!(
-        "{} user records, {} product records",
-        count(&lag["users"]),
-        count(&lag["products"])
-    );
+    // Ticks and what a stage sends itself are among them.
+    let applied = format!("{} user records", count(&status["applied"]));
+    let waiting = ["users", "products", "slates", "rows", "shop"];
+    let waiting = waiting.map(|stage| format!("{} {stage}", count(&lag[stage])));
+    let waiting = format!("{} records", waiting.join(", "));
     let answers = format!(
         "{} · {}",
         count(&status["answers"]),
@@ -73,6 +73,7 @@ fn traffic(status: &Value) -> Vec<(&'static str, String)> {
     );
     vec![
         ("events", events),
+        ("applied", applied),
         ("waiting", waiting),
         ("answers", answers),
         ("answer time", quantiles(&status["answer"])),
@@ -81,6 +82,55 @@ fn traffic(status: &Value) -> Vec<(&'static str, String)> {
         ("products", count(&status["products"]).to_string()),
         ("dead letters", count(&status["dead_letters"]).to_string()),
     ]
+}
+
+/// How far the stream has come: sinks, event time, checkpoints.
+fn stream(status: &Value) -> Vec<(&'static str, String)> {
+    let list = |name: &str| status[name].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let sinks = list("sinks");
+    let sinks = sinks.map(|sink| format!("{} {}", count(&sink["lag"]), text(&sink["sink"])));
+    let delays = list("stages").filter_map(|stage| {
+        let delay_s = stage["watermark_delay_s"].as_f64()?;
+        Some(format!("{} {delay_s:.1} s", text(&stage["stage"])))
+    });
+    let (sinks, delays): (Vec<_>, Vec<_>) = (sinks.collect(), delays.collect());
+    let or_dash = |parts: Vec<String>| match parts.is_empty() {
+        true => "–".to_owned(),
+        false => parts.join(", "),
+    };
+    let windows = format!(
+        "{} open, {} events came late",
+        count(&status["open_windows"]),
+        count(&status["late_events"])
+    );
+    vec![
+        ("sinks wait for", or_dash(sinks)),
+        (
+            "event time",
+            format!("behind the clock: {}", or_dash(delays)),
+        ),
+        ("windows", windows),
+        ("retries", count(&status["retries"]).to_string()),
+        ("checkpoint", checkpoint(&status["checkpoints"])),
+    ]
+}
+
+fn checkpoint(known: &Value) -> String {
+    if known.is_null() {
+        return "none are taken by this process".to_owned();
+    }
+    let failures = match count(&known["failures"]) {
+        0 => String::new(),
+        failures => format!(", {failures} failed"),
+    };
+    match known["newest"].as_str() {
+        None => format!("none yet{failures}"),
+        Some(newest) => {
+            let (age_s, took_ms) = (count(&known["age_s"]), count(&known["duration_ms"]));
+            format!("{newest}, {age_s} s old, the last one took {took_ms} ms{failures}")
+        }
+    }
 }
 
 /// The disk, and what was repaired on it.

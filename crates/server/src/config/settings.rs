@@ -33,6 +33,10 @@ pub struct Settings {
     pub catalogue: String,
     /// URL of the slate store.
     pub slates: String,
+    /// URL of the store of window rows.
+    pub analytics: String,
+    /// URL of the store of snapshots.
+    pub snapshots: String,
     /// Keys with all rights.
     pub api_keys: Secrets,
     /// Keys that may only send events.
@@ -45,6 +49,16 @@ pub struct Settings {
     pub retention_days: u64,
     /// How large the event log may grow, in bytes; 0 for no bound.
     pub retention_bytes: u64,
+    /// How long window rows are kept, in days of event time.
+    pub rows_keep_days: u32,
+    /// From one checkpoint to the next, in seconds; 0 takes none.
+    pub checkpoint_interval_s: u64,
+    /// Longest time for one checkpoint, in seconds.
+    pub checkpoint_timeout_s: u64,
+    /// Shortest time between two checkpoints, in seconds.
+    pub checkpoint_pause_s: u64,
+    /// Checkpoints kept.
+    pub checkpoint_keep: usize,
     /// Disk space that is never used, in bytes.
     pub disk_reserve_bytes: u64,
     /// How often state is flushed to disk, in milliseconds.
@@ -100,12 +114,19 @@ impl Default for Settings {
             state: embedded(),
             catalogue: embedded(),
             slates: embedded(),
+            analytics: embedded(),
+            snapshots: embedded(),
             api_keys: Secrets::default(),
             write_keys: Secrets::default(),
             insecure: false,
             cors_origins: Vec::new(),
             retention_days: 30,
             retention_bytes: 0,
+            rows_keep_days: 400,
+            checkpoint_interval_s: 600,
+            checkpoint_timeout_s: 600,
+            checkpoint_pause_s: 60,
+            checkpoint_keep: 5,
             disk_reserve_bytes: 256 * 1_024 * 1_024,
             flush_interval_ms: 1_000,
             commit_interval_ms: 1_000,

@@ -61,6 +61,12 @@ pub fn lasted(ms: i64) -> String {
     }
 }
 
+/// The time of day in UTC: `08:05`.
+pub fn clock(at: EventTime) -> String {
+    let minutes = at.0.div_euclid(60_000).rem_euclid(1_440);
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
 /// How long before `now` something was: `just now`, `3 min ago`; `in 2 min` for what is ahead.
 pub fn before(at: EventTime, now: EventTime) -> String {
     let ms = now.since_ms(at);
@@ -99,6 +105,7 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
+        assert_eq!(clock(EventTime(1_800_000_299_999)), "08:04");
         assert_eq!(sized(0), "0 B");
         assert_eq!(sized(1_536), "1.5 KiB");
         assert_eq!(lasted(200_000), "3 min 20 s");

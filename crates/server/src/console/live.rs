@@ -185,6 +185,15 @@ fn history_message(ring: &Ring) -> Bytes {
         "answer_p50_ms": column(ring, |p| p.answer_p50_ms),
         "answer_p99_ms": column(ring, |p| p.answer_p99_ms),
         "lag": column(ring, |p| p.lag),
+        "lag_users": column(ring, |p| p.stream.lag_users),
+        "lag_products": column(ring, |p| p.stream.lag_products),
+        "lag_slates": column(ring, |p| p.stream.lag_slates),
+        "lag_rows": column(ring, |p| p.stream.lag_rows),
+        "lag_shop": column(ring, |p| p.stream.lag_shop),
+        "lag_sinks": column(ring, |p| p.stream.lag_sinks),
+        "delay_users_s": column(ring, |p| p.stream.delay_users_s),
+        "delay_products_s": column(ring, |p| p.stream.delay_products_s),
+        "delay_rows_s": column(ring, |p| p.stream.delay_rows_s),
     });
     message("history", columns.to_string())
 }

@@ -13,6 +13,46 @@ pub const POINTS_MAX: usize = 300;
 /// Points averaged in the rates that tiles show: a rate over one second flickers.
 pub const MEAN_POINTS: usize = 5;
 
+/// Figures of the stream at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct StreamPoint {
+    /// Records waiting for the user stage.
+    pub lag_users: u64,
+    /// … the product stage.
+    pub lag_products: u64,
+    /// … the slate stage.
+    pub lag_slates: u64,
+    /// … the row stage.
+    pub lag_rows: u64,
+    /// … the shop stage.
+    pub lag_shop: u64,
+    /// … sinks.
+    pub lag_sinks: u64,
+    /// How far event time of the user stage is behind the clock, in seconds; `None` before the
+    /// first event.
+    pub delay_users_s: Option<f64>,
+    /// … of the product stage.
+    pub delay_products_s: Option<f64>,
+    /// … of the row stage.
+    pub delay_rows_s: Option<f64>,
+    /// Windows and sessions that are open.
+    pub open_windows: u64,
+    /// Events that came after their window was closed, ever.
+    pub late_events: u64,
+    /// Times a sink tried again.
+    pub retries: u64,
+    /// How old the newest checkpoint is, in seconds; `None` without one.
+    pub checkpoint_age_s: Option<u64>,
+}
+
+impl StreamPoint {
+    /// The longest delay of a watermark, in seconds.
+    pub fn delay_s(&self) -> Option<f64> {
+        let delays = [self.delay_users_s, self.delay_products_s, self.delay_rows_s];
+        delays.into_iter().flatten().reduce(f64::max)
+    }
+}
+
 /// The engine's figures at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Reading {
@@ -38,6 +78,8 @@ pub struct Reading {
     pub products: u64,
     /// Dead letters kept.
     pub dead_letters: u64,
+    /// Of the stream.
+    pub stream: StreamPoint,
 }
 
 /// One second as drawn and as sent to the browser.
@@ -67,6 +109,11 @@ pub struct Point {
     pub dead_letters: u64,
     /// Events accepted since the start.
     pub events_total: u64,
+    /// Of the stream.
+    #[serde(flatten)]
+    pub stream: StreamPoint,
+    /// The longest delay of a watermark, in seconds.
+    pub delay_s: Option<f64>,
 }
 
 /// Rates averaged over a few seconds, for reading.
@@ -117,6 +164,8 @@ impl Ring {
             products: reading.products,
             dead_letters: reading.dead_letters,
             events_total: reading.events_total,
+            stream: reading.stream,
+            delay_s: reading.stream.delay_s(),
         });
         self.last = Some(reading);
     }

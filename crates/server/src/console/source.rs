@@ -5,7 +5,8 @@
 
 use super::ring::Reading;
 use super::view::{
-    Letter, ProductLine, ProductList, Slate, SlateLine, SystemStatus, TopProduct, Visitor, Why,
+    Letter, ProductLine, ProductList, Slate, SlateLine, StreamStatus, SystemStatus, TopProduct,
+    Visitor, Why,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -65,6 +66,9 @@ pub trait ConsoleSource: Send + Sync + 'static {
 
     /// Dead letters before the offset `before`, newest first.
     fn dead_letters(&self, before: Option<u64>, limit: usize) -> Answered<'_, Vec<Letter>>;
+
+    /// How the stream is doing, with up to `limit` late events and rows.
+    fn stream(&self, limit: usize) -> Answered<'_, StreamStatus>;
 
     /// The state of the system.
     fn system(&self) -> Answered<'_, SystemStatus>;

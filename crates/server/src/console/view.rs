@@ -299,6 +299,85 @@ pub struct Letter {
     pub bytes: usize,
 }
 
+/// How the stream is doing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StreamStatus {
+    /// The stages, in the order records flow through them.
+    pub stages: Vec<StageLine>,
+    /// Those who follow topics outside the stages.
+    pub sinks: Vec<SinkLine>,
+    /// What checkpoints come to, name and value; empty where none are taken.
+    pub checkpoints: Vec<(String, String)>,
+    /// The newest late events, newest first.
+    pub late: Vec<LateLine>,
+    /// Product rows of the last windows, the most viewed first.
+    pub rows: Vec<RowLine>,
+}
+
+/// A stage as one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageLine {
+    /// Its name.
+    pub name: String,
+    /// The topic it reads.
+    pub topic: String,
+    /// Records waiting.
+    pub lag: u64,
+    /// How far its event time is behind the clock, `5.2 s`; `None` where it has none.
+    pub delay: Option<String>,
+    /// Windows and sessions that are open.
+    pub open_windows: u64,
+    /// Events that came after their window was closed, ever.
+    pub late_events: u64,
+}
+
+/// A sink as one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkLine {
+    /// Its name.
+    pub name: String,
+    /// The topic it follows.
+    pub topic: String,
+    /// Records waiting.
+    pub lag: u64,
+}
+
+/// A late event as one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LateLine {
+    /// When it was taken in.
+    pub at: EventTime,
+    /// What the row it belongs to is about, `product`.
+    pub dimension: &'static str,
+    /// Which one.
+    pub id: String,
+    /// Begin of its window, `08:00`.
+    pub window: String,
+    /// What it was: `view`, `purchase`.
+    pub kinds: String,
+    /// How late, `3 min 20 s`.
+    pub late: String,
+}
+
+/// A row of a product as one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowLine {
+    /// The product.
+    pub card: Card,
+    /// Begin and end of its window, `08:00–08:10`.
+    pub window: String,
+    /// Views.
+    pub views: u64,
+    /// Put into a cart.
+    pub carts: u64,
+    /// Purchases.
+    pub purchases: u64,
+    /// Visitors, estimated.
+    pub visitors: u64,
+    /// Money earned, `130.76 USD`, one per currency.
+    pub revenue: String,
+}
+
 /// The state of the system.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SystemStatus {

@@ -17,6 +17,18 @@ pub fn reason(kind: &str, product: Option<&str>, category: Option<&str>) -> Stri
     }
 }
 
+/// What the stage of a state space is called, and the topic it reads.
+pub fn stage(space: &str) -> (&str, &str) {
+    match space {
+        "users" => ("User stage", "user-events"),
+        "products" => ("Product stage", "product-signals"),
+        "slates" => ("Slate stage", "slate-signals"),
+        "rows" => ("Row stage", "row-signals"),
+        "shop" => ("Shop stage", "shop-products"),
+        other => (other, "its topic"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

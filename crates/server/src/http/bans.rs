@@ -7,14 +7,14 @@ use super::reply::{self, Reply, with_version};
 use super::schema::ban::{BanBody, BanInput, BanPage};
 use super::schema::fields::Fields;
 use super::schema::listing::Page;
-use super::schema::problems::{ReadProblems, WriteProblems};
+use super::schema::problems::{BanProblems, ReadProblems};
 use super::state::App;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use vitrina_engine::Kept;
 use vitrina_ports::catalogue::Outcome;
-use vitrina_types::ban::{Ban, BanTarget};
+use vitrina_types::ban::{BAN_TEXT_BYTES_MAX, Ban, BanTarget};
 use vitrina_types::event::Rejection;
 use vitrina_types::id::{ProductId, Sku};
 use vitrina_types::limits::{ID_BYTES_MAX, TEXT_BYTES_MAX};
@@ -22,7 +22,9 @@ use vitrina_types::time::EventTime;
 
 /// Sets a ban
 ///
-/// It holds from the next answer on. A ban that is there already is replaced.
+/// It holds from the next answer on. A ban that is there already is replaced. Brands and patterns
+/// are compared whatever the case; a `*` of a pattern stands for any text. At most 1,000 of them are
+/// in force together.
 #[utoipa::path(
     post,
     path = "/v1/bans",
@@ -32,7 +34,7 @@ use vitrina_types::time::EventTime;
     responses(
         (status = 200, description = "Replaced", body = BanBody),
         (status = 201, description = "Set", body = BanBody),
-        WriteProblems
+        BanProblems
     )
 )]
 pub async fn set(State(app): State<App>, params: Params, headers: HeaderMap, body: Body) -> Reply {
@@ -55,31 +57,48 @@ pub async fn set(State(app): State<App>, params: Params, headers: HeaderMap, bod
     Ok(with_version(reply::json(status, &body)?, version))
 }
 
-fn read(mut fields: Fields, now: EventTime) -> Result<Ban, Rejection> {
-    let product = fields.id("product_id", ProductId::new)?;
-    let sku = fields.id("sku", Sku::new)?;
-    let target = match (product, sku) {
-        (Some(product), None) => BanTarget::Product(product),
-        (None, Some(sku)) => BanTarget::Sku(sku),
-        (None, None) => {
-            return Err(Rejection::missing(
-                "product_id",
-                "a ban needs a product_id or a sku",
-            ));
-        }
-        (Some(_), Some(_)) => {
-            let detail = "a ban is of a product_id or of a sku, not of both";
-            return Err(Rejection::new("invalid_ban", "sku", detail));
-        }
-    };
+fn read(mut fields: Fields, now: EventTime) -> Result<Ban, Problem> {
     let ban = Ban {
-        target,
+        target: target(&mut fields)?,
         reason: fields.text("reason", TEXT_BYTES_MAX)?.unwrap_or_default(),
         author: fields.text("author", ID_BYTES_MAX)?.unwrap_or_default(),
         created_at: now,
     };
     fields.end()?;
     Ok(ban)
+}
+
+/// What is banned: exactly one of four.
+fn target(fields: &mut Fields) -> Result<BanTarget, Problem> {
+    let product = fields.id("product_id", ProductId::new)?;
+    let sku = fields.id("sku", Sku::new)?;
+    let mut targets = Vec::new();
+    targets.extend(product.map(|id| ("product_id", BanTarget::Product(id))));
+    targets.extend(sku.map(|sku| ("sku", BanTarget::Sku(sku))));
+    for field in ["brand", "pattern"] {
+        if let Some(text) = fields.string(field)? {
+            let target = BanTarget::from_id(&format!("{field}:{text}"));
+            targets.push((field, target.ok_or_else(|| no_text(field, field))?));
+        }
+    }
+    let Some((field, target)) = targets.pop() else {
+        let detail = "a ban needs a product_id, a sku, a brand or a pattern";
+        return Err(Rejection::missing("product_id", detail).into());
+    };
+    if !targets.is_empty() {
+        let detail = "a ban is of one product_id, sku, brand or pattern, not of several";
+        return Err(Problem::bad_field("invalid_ban", field, detail));
+    }
+    Ok(target)
+}
+
+/// `422`: a text of this kind cannot be banned.
+fn no_text(kind: &str, field: &'static str) -> Problem {
+    let detail = format!(
+        "a {kind} to ban has 1 to {BAN_TEXT_BYTES_MAX} bytes, no control characters, and more in \
+         it than blanks and *"
+    );
+    Problem::unprocessable(Rejection::new("invalid_ban_text", field, detail))
 }
 
 /// Bans, in order of their ids
@@ -107,14 +126,17 @@ pub async fn list(State(app): State<App>, params: Params) -> Reply {
     path = "/v1/bans/{ban_id}",
     operation_id = "lift_ban",
     tag = "bans",
-    params(("ban_id" = String, Path, description = "product:<id> or sku:<sku>", pattern = "^(product|sku):[^\\x00-\\x1f\\x7f-\\x9f]{1,128}$")),
-    responses((status = 204, description = "Lifted; the next answer may show it"), WriteProblems)
+    params(("ban_id" = String, Path, description = "product:<id>, sku:<sku>, brand:<brand> or pattern:<pattern>", pattern = "^(product|sku|brand|pattern):[^\\x00-\\x1f\\x7f-\\x9f]{1,128}$")),
+    responses((status = 204, description = "Lifted; the next answer may show it"), BanProblems)
 )]
 pub async fn lift(State(app): State<App>, path: PathId, params: Params) -> Reply {
     params.end()?;
-    let target = BanTarget::from_id(&path.0).ok_or_else(|| {
-        let detail = "a ban id is product:<id> or sku:<sku>";
-        Problem::bad_field("invalid_id", "ban_id", detail)
+    let target = BanTarget::from_id(&path.0).ok_or_else(|| match path.0.split_once(':') {
+        Some((kind @ ("brand" | "pattern"), _)) => no_text(kind, "ban_id"),
+        _ => {
+            let detail = "a ban id is product:<id>, sku:<sku>, brand:<brand> or pattern:<pattern>";
+            Problem::bad_field("invalid_id", "ban_id", detail)
+        }
     })?;
     app.engine.lift_ban(&target).await?;
     Ok(reply::nothing())

@@ -21,6 +21,7 @@ use utoipa::openapi::{Components, OpenApi};
         (name = "products", description = "What the shop sells"),
         (name = "bans", description = "What must not be shown"),
         (name = "imports", description = "Old events, exactly once"),
+        (name = "analytics", description = "What came of it"),
         (name = "operation", description = "How the service is doing"),
     ),
     components(schemas(super::problem::ProblemBody)),

@@ -23,6 +23,9 @@ impl From<EngineError> for Problem {
             )
             .retry_after(retry_after_s),
             EngineError::NotFound { what } => Self::not_found(what),
+            EngineError::TooMany { .. } => {
+                Self::new(StatusCode::CONFLICT, "too_many_bans", error.to_string())
+            }
             EngineError::Stopping => Self::busy("stopping", error.to_string(), RETRY_AFTER_S),
             other => Self::internal(&other.to_string()),
         }
@@ -38,7 +41,7 @@ fn of_port(error: &PortError) -> Problem {
             "the disk is full; nothing of this request was stored",
         )
         .retry_after(FULL_RETRY_AFTER_S),
-        PortError::PositionMismatch { .. } => {
+        PortError::PositionMismatch { .. } | PortError::Fenced { .. } => {
             Problem::new(StatusCode::CONFLICT, "position_mismatch", error.to_string())
         }
         PortError::TooLarge { .. } => Problem::too_large("batch_too_large", error.to_string()),
@@ -93,6 +96,7 @@ mod tests {
             (overloaded,                                  429, "overloaded",        Some(3)),
             (EngineError::Stopping,                       503, "stopping",          Some(1)),
             (EngineError::NotFound { what: "ban" },       404, "not_found",         None),
+            (EngineError::TooMany { what: "bans", limit: 9 }, 409, "too_many_bans", None),
             (rejected.into(),                             400, "out_of_range",      None),
         ];
         for (error, status, code, retry_after_s) in cases {

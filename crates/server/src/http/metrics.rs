@@ -16,7 +16,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
-use vitrina_engine::{BUCKETS_US, Figures, Status, Timing};
+use vitrina_engine::{BUCKETS_US, Figures, StageStatus, Status, Timing};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -61,6 +61,8 @@ impl Collector for Scrape {
             let mut metric = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
             metric.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX))?;
         }
+        stages(&mut to, &status)?;
+        checkpoints(&mut to, &status)?;
         for (name, help, timing) in timings(self.0.engine.figures()) {
             histogram(&mut to, name, help, timing)?;
         }
@@ -80,7 +82,7 @@ impl Collector for Scrape {
 type Line = (&'static str, &'static str, u64);
 
 #[rustfmt::skip]
-fn counters(status: &Status, figures: &Figures) -> [Line; 9] {
+fn counters(status: &Status, figures: &Figures) -> [Line; 10] {
     [
         ("events_accepted", "Events acknowledged", status.accepted),
         ("events_rejected", "Inputs refused at intake", status.refused),
@@ -91,6 +93,7 @@ fn counters(status: &Status, figures: &Figures) -> [Line; 9] {
         ("stream_panics", "Batches of a stage that panicked", status.panics),
         ("stream_reassigned", "Starts of a task from its stored position", status.reassigned),
         ("dead_letters", "Dead letters ever written", status.dead_letters),
+        ("retries", "Times a sink tried again", status.retries),
     ]
 }
 
@@ -104,6 +107,107 @@ fn gauges(status: &Status) -> [Line; 6] {
         ("disk_free_bytes", "Bytes free on the disk of the log", status.storage.free_bytes),
         ("uptime_seconds", "Seconds since the engine began", status.uptime_s),
     ]
+}
+
+/// What each stage and sink says of itself.
+fn stages(to: &mut DescriptorEncoder<'_>, status: &Status) -> Result<(), fmt::Error> {
+    let stages = &status.stages;
+    let gauge = |of: fn(&StageStatus) -> u64| {
+        let values = stages.iter().map(move |stage| (stage.stage, of(stage)));
+        values.collect::<Vec<_>>()
+    };
+    let lag = gauge(|stage| stage.lag);
+    family(
+        to,
+        "lag_records",
+        "Records waiting for a stage",
+        "stage",
+        &lag,
+    )?;
+    let sinks: Vec<_> = status
+        .sinks
+        .iter()
+        .map(|sink| (sink.sink, sink.lag))
+        .collect();
+    family(
+        to,
+        "sink_lag_records",
+        "Records waiting for a sink",
+        "sink",
+        &sinks,
+    )?;
+    let open = gauge(|stage| stage.open_windows);
+    family(
+        to,
+        "open_windows",
+        "Windows and sessions that are open",
+        "stage",
+        &open,
+    )?;
+    let help = "How far the slowest partition is behind the clock in event time";
+    let name = "watermark_delay";
+    let mut delays = to.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    for stage in stages {
+        if let Some(delay_s) = stage.watermark_delay_s {
+            let labels = [("stage", stage.stage)];
+            delays.encode_family(&labels)?.encode_gauge(&delay_s)?;
+        }
+    }
+    let help = "Events that came after their window was closed, over restarts";
+    let mut late = to.encode_descriptor("late_events", help, None, MetricType::Counter)?;
+    for stage in stages {
+        let labels = [("stage", stage.stage)];
+        let mut metric = late.encode_family(&labels)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&stage.late_events, None)?;
+    }
+    Ok(())
+}
+
+/// A gauge by one label.
+fn family(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[(&str, u64)],
+) -> Result<(), fmt::Error> {
+    let mut gauges = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (of, value) in values {
+        let labels = [(label, *of)];
+        let mut metric = gauges.encode_family(&labels)?;
+        metric.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
+    }
+    Ok(())
+}
+
+/// What checkpoints come to; nothing where none are taken.
+fn checkpoints(to: &mut DescriptorEncoder<'_>, status: &Status) -> Result<(), fmt::Error> {
+    let Some(checkpoints) = &status.checkpoints else {
+        return Ok(());
+    };
+    let help = "Checkpoints that failed or were given up";
+    counter(to, "checkpoint_failures", help, checkpoints.failures)?;
+    let seconds = [
+        (
+            "checkpoint_age",
+            "Since the newest checkpoint was taken",
+            checkpoints.age_s.map(|age_s| age_s as f64),
+        ),
+        (
+            "checkpoint_duration",
+            "How long the last checkpoint took",
+            // Before the first of this process there is none.
+            Some(checkpoints.duration_ms as f64 / 1e3).filter(|&s| s > 0.0),
+        ),
+    ];
+    for (name, help, value) in seconds {
+        if let Some(value) = value {
+            let unit = Some(&Unit::Seconds);
+            let mut metric = to.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            metric.encode_gauge(&value)?;
+        }
+    }
+    Ok(())
 }
 
 fn timings(figures: &Figures) -> [(&'static str, &'static str, &Timing); 3] {

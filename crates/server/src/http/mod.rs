@@ -8,6 +8,7 @@ pub mod auth;
 pub mod bans;
 pub mod body;
 pub mod budget;
+pub mod checkpoints;
 pub mod dead_letters;
 pub mod document;
 pub mod events;
@@ -16,13 +17,17 @@ mod failures;
 pub mod guard;
 pub mod health;
 pub mod imports;
+pub mod late_events;
 pub mod metrics;
 pub mod options;
 pub mod problem;
 pub mod product_batch;
 pub mod products;
 pub mod reply;
+pub mod requests;
+pub mod rows;
 pub mod schema;
+pub mod shop_products;
 pub mod split;
 pub mod state;
 
@@ -79,6 +84,17 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(bans::lift))
         .routes(routes!(imports::position, imports::take_in_old))
         .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::find))
+        .routes(routes!(dead_letters::replay))
+        .routes(routes!(late_events::list))
+        .routes(routes!(requests::ask))
+        .routes(routes!(requests::find))
+        .routes(routes!(shop_products::offer))
+        .routes(routes!(shop_products::filtered))
+        .routes(routes!(rows::list))
+        .routes(routes!(rows::placements))
+        .routes(routes!(rows::funnel))
+        .routes(routes!(checkpoints::list))
         .routes(routes!(health::status))
         .routes(routes!(health::partitions))
         .routes(routes!(health::live))

@@ -29,7 +29,7 @@ pub struct Problem {
     pub field: Option<Cow<'static, str>>,
     /// What is wrong and what is expected, for a person.
     pub detail: String,
-    /// Of a batch in which nothing was good: every item with its fault.
+    /// Of a batch of which nothing was taken: every item with its fault.
     pub rejected: Vec<RejectedItem>,
     /// Seconds until it is worth trying again; sent as `Retry-After`.
     pub retry_after_s: Option<u32>,
@@ -59,7 +59,7 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "limit")]
     pub field: Option<&'a str>,
-    /// Of a batch in which nothing was good: every item with its fault.
+    /// Of a batch of which nothing was taken: every item with its fault.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     pub rejected: &'a [RejectedItem],
@@ -95,6 +95,13 @@ impl Problem {
     ) -> Self {
         let mut problem = Self::bad_request(code, detail);
         problem.field = Some(field.into());
+        problem
+    }
+
+    /// `422`: the request reads well, but a field says what cannot be.
+    pub fn unprocessable(rejection: Rejection) -> Self {
+        let mut problem = Self::from(rejection);
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem
     }
 

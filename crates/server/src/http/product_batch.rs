@@ -104,7 +104,11 @@ fn read_all(items: &[Bytes], now: EventTime) -> ReadAll {
     (places, products, rejected)
 }
 
-fn read_one(item: &[u8], now: EventTime) -> Result<Product, Rejection> {
+/// Reads one product of a batch.
+///
+/// # Errors
+/// A refusal that names the field at fault.
+pub fn read_one(item: &[u8], now: EventTime) -> Result<Product, Rejection> {
     if std::str::from_utf8(item).is_err() {
         return Err(Rejection::new(
             "invalid_utf8",

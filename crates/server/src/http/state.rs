@@ -5,6 +5,7 @@ use super::options::HttpOptions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use vitrina_engine::Engine;
+use vitrina_ports::snapshots::SnapshotStore;
 
 /// What every route shares. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct App {
     pub budget: Budget,
     /// What this face counts about itself.
     pub counts: Arc<HttpCounts>,
+    /// Where checkpoints are; `None` where there is no such place.
+    pub snapshots: Option<Arc<dyn SnapshotStore>>,
     draining: Arc<AtomicBool>,
 }
 
@@ -56,8 +59,16 @@ impl App {
             budget: Budget::new(options.body_bytes_in_flight),
             options: Arc::new(options),
             counts: Arc::default(),
+            snapshots: None,
             draining: Arc::default(),
         }
+    }
+
+    /// The same, with the place where checkpoints are.
+    #[must_use]
+    pub fn with_snapshots(mut self, snapshots: Arc<dyn SnapshotStore>) -> Self {
+        self.snapshots = Some(snapshots);
+        self
     }
 
     /// From here on `/health/ready` says that no more requests are wanted; those that come are

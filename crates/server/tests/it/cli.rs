@@ -336,3 +336,82 @@ fn doctor_finds_nothing_wrong_here() {
         .unwrap();
     assert_eq!(log["level"], "ok");
 }
+
+#[test]
+fn bans_and_offers_without_a_server() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("data");
+    let added = good(&data, &["ban", "add", "--brand", "Acme", "--reason", "r"]);
+    assert_eq!(added["ban_id"], "brand:Acme");
+    good(&data, &["ban", "add", "--pattern", "watch*replica"]);
+    let listed = good(&data, &["ban", "list"]);
+    let ids: Vec<&Value> = (0..2).map(|n| &listed["bans"][n]["ban_id"]).collect();
+    assert_eq!(ids, ["brand:Acme", "pattern:watch*replica"]);
+    let empty = any(&data, &["ban", "add", "--brand", ""]);
+    assert_eq!(empty.status.code(), Some(1));
+    let said = json(&empty)["error"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(said.contains("invalid_ban_text"), "{said}");
+
+    let offers = scratch.path().join("offers.jsonl");
+    let lines =
+        "{\"product_id\":\"p1\",\"brand\":\"acme\"}\n{\"product_id\":\"p2\",\"brand\":\"beta\"}\n";
+    std::fs::write(&offers, lines).unwrap();
+    let offered = good(&data, &["product", "offer", offers.to_str().unwrap()]);
+    assert_eq!(offered["accepted"], 2);
+    assert_eq!(good(&data, &["product", "get", "p2"])["brand"], "beta");
+    assert_eq!(any(&data, &["product", "get", "p1"]).status.code(), Some(1));
+    let held = good(&data, &["filtered-events", "list"]);
+    assert_eq!(held["filtered_events"][0]["ban_id"], "brand:Acme");
+    good(&data, &["ban", "remove", "--brand", "Acme"]);
+    good(&data, &["product", "offer", offers.to_str().unwrap()]);
+    assert_eq!(good(&data, &["product", "get", "p1"])["brand"], "acme");
+}
+
+#[test]
+fn dead_letters_are_shown_and_taken_in_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("data");
+    let file = scratch.path().join("events.jsonl");
+    std::fs::write(&file, "{\"event_type\":\"like\",\"user_id\":\"u\"}\n{}\n").unwrap();
+    good(&data, &["import", "events", file.to_str().unwrap()]);
+    let shown = good(&data, &["dead-letters", "show", "0"]);
+    assert_eq!(shown["code"], "unknown_event_type");
+    assert_eq!(shown["text"], "{\"event_type\":\"like\",\"user_id\":\"u\"}");
+    let told = good(&data, &["dead-letters", "replay", "0", "7"]);
+    assert_eq!(told["replayed"], 0);
+    assert_eq!(told["still_bad"][0]["number"], 0);
+    assert_eq!(told["refused"][0]["code"], "not_found");
+    let told = good(
+        &data,
+        &["dead-letters", "replay", "--code", "missing_field"],
+    );
+    assert_eq!(told["still_bad"].as_array().unwrap().len(), 1);
+    let told = good(&data, &["dead-letters", "replay", "--all"]);
+    assert_eq!(told["still_bad"].as_array().unwrap().len(), 4);
+    let absent = any(&data, &["dead-letters", "show", "99"]);
+    assert_eq!(absent.status.code(), Some(1));
+    assert!(good(&data, &["late-events", "list"])["late_events"].is_array());
+}
+
+#[test]
+fn hints_lead_back_to_the_same_data() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("my data");
+    let products = scratch.path().join("products.jsonl");
+    std::fs::write(&products, "{\"product_id\":\"p\"}\n").unwrap();
+    good(&data, &["import", "products", products.to_str().unwrap()]);
+    let directory = data.to_str().unwrap();
+    let output = run(&["recommend", "u", "--data-dir", directory]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let want = format!(" --data-dir '{directory}'` says why");
+    assert!(text.contains(&want), "{text}");
+    let status = run(&["status", "--data-dir", directory]);
+    let text = String::from_utf8_lossy(&status.stdout);
+    assert!(text.contains("user records"), "{text}");
+    let help = run(&["demo", "--help"]);
+    let text = String::from_utf8_lossy(&help.stdout);
+    assert!(text.contains("of demo: vitrina-demo"), "{text}");
+}

@@ -8,4 +8,5 @@ mod disk_full;
 mod http;
 mod kill;
 mod power_cut;
+mod requests;
 mod support;

@@ -1,11 +1,10 @@
 //! What the catalogue says of a product. The newest version wins, in whatever order they come.
 
-use super::product_mut;
-use crate::working::Working;
+use super::{Memory, product_mut};
 use vitrina_types::product::Product;
 use vitrina_types::state::{ProductState, ProductValue};
 
-fn is_old(working: &Working<ProductValue>, key: &str, version: u64) -> bool {
+fn is_old(working: &Memory, key: &str, version: u64) -> bool {
     match working.get(key) {
         Some(ProductValue::Product(known)) => version <= known.card_version,
         _ => version == 0,
@@ -13,12 +12,7 @@ fn is_old(working: &Working<ProductValue>, key: &str, version: u64) -> bool {
 }
 
 /// Takes a newer card; the moment of creation stays the first one known.
-pub(super) fn upsert(
-    working: &mut Working<ProductValue>,
-    key: &str,
-    version: u64,
-    product: &Product,
-) {
+pub(super) fn upsert(working: &mut Memory, key: &str, version: u64, product: &Product) {
     if is_old(working, key, version) {
         return;
     }
@@ -32,7 +26,7 @@ pub(super) fn upsert(
 }
 
 /// Takes the card away; what visitors did stays.
-pub(super) fn delete(working: &mut Working<ProductValue>, key: &str, version: u64) {
+pub(super) fn delete(working: &mut Memory, key: &str, version: u64) {
     if is_old(working, key, version) {
         return;
     }

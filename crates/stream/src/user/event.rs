@@ -2,10 +2,12 @@
 
 use super::{Scope, dedupe, history, link, purchases, session, signals, visitor_mut};
 use vitrina_types::event::{Event, Rejection};
+use vitrina_types::id::UserId;
 use vitrina_types::limits::{EVENT_TIME_AHEAD_MAX_MS, WATERMARK_AHEAD_MAX_MS};
 use vitrina_types::record::UserRecord;
-use vitrina_types::state::UserState;
+use vitrina_types::state::{Seen, UserState};
 use vitrina_types::stored;
+use xxhash_rust::xxh3::xxh3_64;
 
 impl Scope<'_> {
     /// Applies an event to the visitor under `key`.
@@ -42,19 +44,45 @@ impl Scope<'_> {
         }
         let linked_to = known.and_then(|state| state.linked_to.clone());
         self.enlist(key);
-        let horizon_ms = self.options.dedupe_horizon_ms;
+        match linked_to {
+            Some(user_id) => self.forward(event, key, seen, user_id),
+            None => {
+                self.tell_event(event, key);
+                self.count_for(event, key, seen);
+            }
+        }
+    }
+
+    /// Leaves an event of a linked anonymous visitor to the user; here it is only remembered.
+    fn forward(&mut self, event: &Event, key: &str, seen: Seen, user_id: UserId) {
+        if let Some(state) = visitor_mut(self.working, key) {
+            dedupe::remember(state, seen, self.options.dedupe_horizon_ms);
+            let event = Box::new(event.clone());
+            self.send_user(UserRecord::Forward { user_id, event });
+        }
+    }
+
+    /// Tells products, the slate and the session what happened; of a visitor who is not to be
+    /// analysed only the products.
+    fn tell_event(&mut self, event: &Event, key: &str) {
+        let interest = event.kind.signal().interest();
+        let analysed = event.consent.analytics;
+        let visitor = analysed.then(|| xxh3_64(key.as_bytes()));
+        let (cause, options) = (self.envelope, self.options);
+        signals::interactions(event, interest, visitor, cause, options, self.out);
+        if let Some(visitor) = visitor {
+            signals::slate(event, visitor, cause, options, self.out);
+            self.count_in_session(event, key);
+        }
+    }
+
+    /// Counts an event for the visitor under `key`; with consent it becomes part of the profile.
+    fn count_for(&mut self, event: &Event, key: &str, seen: Seen) {
         let Some(state) = visitor_mut(self.working, key) else {
             return;
         };
-        dedupe::remember(state, seen, horizon_ms);
-        if let Some(user_id) = linked_to {
-            let event = Box::new(event.clone());
-            self.send_user(UserRecord::Forward { user_id, event });
-            return;
-        }
+        dedupe::remember(state, seen, self.options.dedupe_horizon_ms);
         count(state, event);
-        let interest = event.kind.signal().interest();
-        signals::interactions(event, interest, self.envelope, self.options, self.out);
         if !event.consent.personalisation {
             return;
         }

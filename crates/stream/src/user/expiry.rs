@@ -7,7 +7,6 @@
 
 use super::bounds::{EXPIRY_KEYS_MAX, EXPIRY_SHARDS, FORGET_KEYS_MAX};
 use super::{Scope, visitor_mut};
-use crate::watermark;
 use vitrina_types::id::AnonymousId;
 use vitrina_types::record::UserRecord;
 use vitrina_types::state::UserValue;
@@ -30,7 +29,21 @@ pub(super) fn shard_of(key: &str) -> u32 {
 
 /// The key of a bucket.
 pub(super) fn bucket_key(day: u32, shard: u32) -> String {
-    format!("~x/{day}/{shard}")
+    // Every event makes one: room for the longest that `day_of` and `shard_of` lead to.
+    let mut key = String::with_capacity("~x/67108863/63".len());
+    key.push_str("~x/");
+    push_number(&mut key, day);
+    key.push('/');
+    push_number(&mut key, shard);
+    key
+}
+
+/// Writes `number` as `Display` does, without its detours.
+fn push_number(key: &mut String, number: u32) {
+    if number >= 10 {
+        push_number(key, number / 10);
+    }
+    key.push(char::from(b'0' + (number % 10) as u8));
 }
 
 impl Scope<'_> {
@@ -65,9 +78,13 @@ impl Scope<'_> {
         if self.envelope.backfill {
             return;
         }
+        self.pass_time();
+        self.ask_for_buckets();
+        self.tell(true);
+    }
+
+    fn ask_for_buckets(&mut self) {
         let now = self.envelope.ingest_time;
-        let behind_ms = self.options.out_of_orderness_ms;
-        watermark::advance(self.task, now.as_event_time(), now, behind_ms);
         // The first moment of the day after the bucket's, plus the idle days, is in the past.
         let due = day_of(now).saturating_sub(self.options.idle_days);
         for _ in 0..self.options.expiry_buckets_per_tick {
@@ -117,6 +134,27 @@ impl Scope<'_> {
                     anonymous_id,
                 });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bucket_key, day_of};
+    use vitrina_types::time::IngestTime;
+
+    #[test]
+    fn bucket_key_cases() {
+        let last = day_of(IngestTime(i64::MAX));
+        for (day, shard) in [
+            (0, 0),
+            (9, 9),
+            (10, 10),
+            (18_262, 63),
+            (last, 63),
+            (u32::MAX, 255),
+        ] {
+            assert_eq!(bucket_key(day, shard), format!("~x/{day}/{shard}"));
         }
     }
 }

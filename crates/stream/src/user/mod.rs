@@ -1,5 +1,5 @@
-//! The user-keyed stage: from what visitors do to their profiles, and to what it means for
-//! products.
+//! The user-keyed stage: from what visitors do to their profiles and sessions, and to what it
+//! means for products and slates.
 //!
 //! Nothing but its own partition's records is read: an anonymous visitor's past and future reach
 //! the user's partition as records too.
@@ -9,25 +9,29 @@ mod dedupe;
 mod event;
 mod expiry;
 mod history;
+mod lanes;
 mod link;
 mod purchases;
+mod queue;
 mod session;
+mod sessions;
 mod signals;
+mod windows;
 
 pub(crate) use purchases::add_money;
+pub use windows::Sessions;
 
-use crate::operator::Operator;
+use crate::operator::{Operator, decode_stored};
 use crate::options::UserOptions;
 use crate::outbox::Outbox;
-use crate::watermark;
 use crate::working::Working;
-use vitrina_types::event::{Event, anonymous_key, user_key};
+use vitrina_types::event::{Rejection, anonymous_key, user_key};
 use vitrina_types::record::{UserEnvelope, UserRecord};
 use vitrina_types::state::{TaskState, UserState, UserValue};
 use vitrina_types::time::IngestTime;
 use vitrina_types::topic::Topic;
 
-/// Keeps each visitor's profile and tells the product stage what happened.
+/// Keeps each visitor's profile and sessions, and tells the stages behind it what happened.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct UserStage {
     /// What the shop set.
@@ -38,7 +42,7 @@ pub struct UserStage {
 struct Scope<'a> {
     options: &'a UserOptions,
     envelope: &'a UserEnvelope,
-    working: &'a mut Working<UserValue>,
+    working: &'a mut Working<UserValue, Sessions>,
     task: &'a mut TaskState,
     out: &'a mut Outbox,
 }
@@ -46,9 +50,14 @@ struct Scope<'a> {
 impl Operator for UserStage {
     type Record = UserEnvelope;
     type Value = UserValue;
+    type Resident = Sessions;
 
     const NAME: &'static str = "user-stage";
     const INPUT: Topic = Topic::UserEvents;
+
+    fn decode(&self, bytes: &[u8]) -> Result<UserEnvelope, Rejection> {
+        decode_stored(bytes)
+    }
 
     fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
         let day = expiry::day_of(record.ingest_time);
@@ -58,7 +67,7 @@ impl Operator for UserStage {
             UserRecord::Adopt { user_id, .. }
             | UserRecord::Forward { user_id, .. }
             | UserRecord::Unlink { user_id, .. } => user_key(user_id),
-            UserRecord::Tick => return,
+            UserRecord::Tick | UserRecord::Continue => return,
             UserRecord::Expire { day, shard } => {
                 keys.push(expiry::bucket_key(*day, u32::from(*shard)));
                 return;
@@ -79,7 +88,7 @@ impl Operator for UserStage {
     fn apply(
         &self,
         record: &UserEnvelope,
-        state: &mut Working<UserValue>,
+        state: &mut Working<UserValue, Sessions>,
         task: &mut TaskState,
         out: &mut Outbox,
     ) {
@@ -91,8 +100,14 @@ impl Operator for UserStage {
             out,
         };
         match &record.record {
-            UserRecord::Event(event) => scope.event(event, &event.subject.key()),
-            UserRecord::Forward { user_id, event } => scope.event(event, &user_key(user_id)),
+            UserRecord::Event(event) => {
+                scope.event(event, &event.subject.key());
+                scope.tell(false);
+            }
+            UserRecord::Forward { user_id, event } => {
+                scope.event(event, &user_key(user_id));
+                scope.tell(false);
+            }
             UserRecord::Link {
                 anonymous_id,
                 user_id,
@@ -103,6 +118,7 @@ impl Operator for UserStage {
                 anonymous_id,
             } => scope.unlink(user_id, anonymous_id),
             UserRecord::Tick => scope.tick(),
+            UserRecord::Continue => scope.continue_telling(),
             UserRecord::Expire { day, shard } => scope.expire(*day, *shard),
             UserRecord::Forget { day, keys } => scope.forget(*day, keys),
         }
@@ -129,18 +145,13 @@ impl Scope<'_> {
         self.out
             .send(Topic::UserEvents, partition.unwrap_or(own), &envelope);
     }
-
-    fn advance_watermark(&mut self, event: &Event) {
-        if !self.envelope.backfill {
-            let behind_ms = self.options.out_of_orderness_ms;
-            let ingest_time = self.envelope.ingest_time;
-            watermark::advance(self.task, event.event_time, ingest_time, behind_ms);
-        }
-    }
 }
 
 /// The state of a visitor, to be changed; an empty one where there is none.
-fn visitor_mut<'a>(working: &'a mut Working<UserValue>, key: &str) -> Option<&'a mut UserState> {
+fn visitor_mut<'a>(
+    working: &'a mut Working<UserValue, Sessions>,
+    key: &str,
+) -> Option<&'a mut UserState> {
     match working.entry(key, || UserValue::State(Box::default())) {
         UserValue::State(state) => Some(state),
         // Keys of visitors and of buckets differ in their first byte.

@@ -1,4 +1,5 @@
-//! What an event means for products: interactions, and pairs met in one session.
+//! What an event means for products and for the slate it came from: interactions, and pairs met in
+//! one session.
 //!
 //! A pair's weight depends only on its two events and is the same from either side, so it does
 //! not matter which of the two arrived first.
@@ -13,6 +14,7 @@ use vitrina_types::event::Event;
 use vitrina_types::id::ProductId;
 use vitrina_types::partition::Partition;
 use vitrina_types::record::{ProductEnvelope, ProductRecord, UserEnvelope};
+use vitrina_types::record::{SlateEnvelope, SlateRecord};
 use vitrina_types::state::{HistoryEntry, UserState};
 use vitrina_types::time::EventTime;
 use vitrina_types::topic::Topic;
@@ -25,31 +27,63 @@ fn caused_by(cause: &UserEnvelope, record: ProductRecord) -> ProductEnvelope {
     }
 }
 
-/// Sends one interaction for each line of the event.
+/// Sends one interaction for each line of the event. `visitor` is the hash of the visitor's key;
+/// `None` when it is not to be analysed.
 pub(super) fn interactions(
     event: &Event,
     interest: f32,
+    visitor: Option<u64>,
     cause: &UserEnvelope,
     options: &UserOptions,
     out: &mut Outbox,
 ) {
-    let money = event.kind.is_purchase() || event.kind.is_return();
     let currency = event.currency.unwrap_or(options.currency);
     for line in event.kind.lines() {
-        let amount = if money {
-            moved(line, event.kind.is_return())
-        } else {
-            None
-        };
+        let amount = moved(line, event.kind.is_return());
         let record = ProductRecord::Interaction {
             product: line.product.clone(),
             kind: event.kind.tag(),
             interest,
             at: event.event_time,
-            revenue: amount.map(|amount| (currency, amount)),
+            value: amount.map(|amount| (currency, amount)),
+            pieces: line.quantity,
+            visitor,
         };
         let partition = Partition::of(line.product.as_str());
         out.send(Topic::ProductSignals, partition, &caused_by(cause, record));
+    }
+}
+
+/// Tells the slate the event came from, where it says one, of each of its lines. `visitor` is the
+/// hash of the visitor's key.
+pub(super) fn slate(
+    event: &Event,
+    visitor: u64,
+    cause: &UserEnvelope,
+    options: &UserOptions,
+    out: &mut Outbox,
+) {
+    let Some(origin) = &event.origin else {
+        return;
+    };
+    let currency = event.currency.unwrap_or(options.currency);
+    let partition = Partition::of(origin.slate_id.as_str());
+    for line in event.kind.lines() {
+        let amount = moved(line, event.kind.is_return());
+        let envelope = SlateEnvelope {
+            ingest_time: cause.ingest_time,
+            backfill: cause.backfill,
+            record: SlateRecord::Interacted {
+                slate: origin.slate_id.clone(),
+                product: line.product.clone(),
+                kind: event.kind.tag(),
+                at: event.event_time,
+                value: amount.map(|amount| (currency, amount)),
+                pieces: line.quantity,
+                visitor,
+            },
+        };
+        out.send(Topic::SlateSignals, partition, &envelope);
     }
 }
 

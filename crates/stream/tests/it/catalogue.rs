@@ -36,7 +36,9 @@ fn interaction(at: i64) -> ProductRecord {
         kind: KindTag::of("view").unwrap(),
         interest: 1.0,
         at: EventTime(START + at),
-        revenue: None,
+        value: None,
+        pieces: 1,
+        visitor: None,
     }
 }
 
@@ -149,7 +151,9 @@ proptest! {
                 kind: KindTag(200),
                 interest,
                 at: EventTime(at),
-                revenue: None,
+                value: None,
+                pieces: 1,
+                visitor: None,
             },
             ProductRecord::CoVisit {
                 product: product("p"),

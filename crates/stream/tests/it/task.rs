@@ -3,8 +3,8 @@
 use crate::make::*;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use vitrina_stream::{AssignError, Operator, Outbox, Task, UserStage, Working};
-use vitrina_types::event::Kind;
+use vitrina_stream::{AssignError, Operator, Outbox, Task, UserStage, Working, decode_stored};
+use vitrina_types::event::{Kind, Rejection};
 use vitrina_types::partition::Partition;
 use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
 use vitrina_types::state::{TaskState, UserValue};
@@ -18,8 +18,14 @@ struct Fragile;
 impl Operator for Fragile {
     type Record = UserEnvelope;
     type Value = UserValue;
+    type Resident = ();
+
     const NAME: &'static str = "fragile";
     const INPUT: Topic = Topic::UserEvents;
+
+    fn decode(&self, bytes: &[u8]) -> Result<UserEnvelope, Rejection> {
+        decode_stored(bytes)
+    }
 
     fn keys(&self, _: &UserEnvelope, keys: &mut Vec<String>) {
         keys.push("u/u".to_owned());
@@ -193,7 +199,8 @@ fn changes_come_once_and_only_when_there_are_some() {
         taken
     };
     let changes = taken(&mut task);
-    assert_eq!(changes.len(), 3);
+    // The visitor, its bucket, its open session, the task.
+    assert_eq!(changes.len(), 4);
     let state: TaskState = stored::decode(changes[TaskState::KEY].as_ref().unwrap()).unwrap();
     assert_eq!(state.applied, 1);
     assert!(taken(&mut task).is_empty());

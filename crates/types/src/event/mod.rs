@@ -169,6 +169,11 @@ impl KindTag {
         Some(Self(place as u8))
     }
 
+    /// Whether its value is money that moved: something was bought or came back.
+    pub fn moves_money(self) -> bool {
+        matches!(self.name(), "purchase" | "return")
+    }
+
     /// The name of the kind.
     pub fn name(self) -> &'static str {
         Kind::NAMES
@@ -209,12 +214,12 @@ impl Subject {
 
 /// The state key of a registered user.
 pub fn user_key(user: &UserId) -> String {
-    format!("u/{user}")
+    ["u/", user.as_str()].concat()
 }
 
 /// The state key of an anonymous visitor.
 pub fn anonymous_key(anonymous: &AnonymousId) -> String {
-    format!("a/{anonymous}")
+    ["a/", anonymous.as_str()].concat()
 }
 
 /// Which answer an interaction came from.

@@ -1,4 +1,4 @@
-//! All state of one product, category or ban; and what a task remembers of itself.
+//! All state of one product, category or ban.
 
 use crate::ban::BanTarget;
 use crate::decayed::{DecayedCount, WindowedCount};
@@ -7,7 +7,7 @@ use crate::id::ProductId;
 use crate::money::{Amount, Currency};
 use crate::product::Product;
 use crate::stored::Stored;
-use crate::time::{EventTime, Watermark};
+use crate::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 /// A product met together with another one.
@@ -153,44 +153,6 @@ impl ProductKey {
             _ => None,
         }
     }
-}
-
-/// What a task remembers of itself, under the key [`TaskState::KEY`] of its partition.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct TaskState {
-    /// How far event time has come; loading old data does not move it.
-    pub watermark: Watermark,
-    /// Records applied.
-    pub applied: u64,
-    /// Events left out as duplicates.
-    pub duplicates: u64,
-    /// Records given up.
-    pub rejected: u64,
-    /// The next expiry bucket to be looked at: day of ingest time × 64 + shard; `None` before
-    /// the first state.
-    pub expiry_next: Option<u32>,
-}
-
-impl TaskState {
-    /// The key.
-    pub const KEY: &'static str = "~task";
-}
-
-impl Default for TaskState {
-    fn default() -> Self {
-        Self {
-            watermark: Watermark::NONE,
-            applied: 0,
-            duplicates: 0,
-            rejected: 0,
-            expiry_next: None,
-        }
-    }
-}
-
-impl Stored for TaskState {
-    const NAME: &'static str = "task state";
-    const VERSION: u8 = 1;
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
-//! Products, bans and impressions.
+//! Products and bans.
 
 use std::collections::BTreeMap;
-use vitrina_types::answer::{Impression, ShownItem};
-use vitrina_types::ban::{Ban, BanTarget};
-use vitrina_types::id::{PlacementId, ProductId, Sku, SlateId, UserId};
+use vitrina_types::ban::{Ban, BanTarget, Filtered};
+use vitrina_types::id::{ProductId, Sku};
 use vitrina_types::money::{Amount, Currency};
 use vitrina_types::product::Product;
-use vitrina_types::score::Score;
-use vitrina_types::time::EventTime;
+use vitrina_types::time::{EventTime, IngestTime};
 
 pub(crate) fn product_id(id: &str) -> ProductId {
     ProductId::new(id).unwrap()
@@ -38,41 +36,36 @@ pub(crate) fn products() -> Vec<Product> {
     vec![Product::bare(product_id("p"), EventTime(0)), full]
 }
 
-pub(crate) fn bans() -> Vec<Ban> {
-    let ban = |target| Ban {
+fn ban(target: BanTarget) -> Ban {
+    Ban {
         target,
         reason: "recalled by its maker".into(),
         author: "admin".into(),
         created_at: EventTime(1_569_888_000_000),
-    };
+    }
+}
+
+pub(crate) fn bans() -> Vec<Ban> {
     vec![
         ban(BanTarget::Product(product_id("p"))),
         ban(BanTarget::Sku(Sku::new("SM-A205").unwrap())),
     ]
 }
 
-pub(crate) fn impressions() -> Vec<Impression> {
-    let shown = |product: &str, score: f32| ShownItem {
-        product: product_id(product),
-        score: Score::saturating(score),
-        source: "popular".into(),
-    };
+pub(crate) fn text_bans() -> Vec<Ban> {
     vec![
-        Impression {
-            slate_id: SlateId::new("s-1").unwrap(),
-            user_id: UserId::new("u").ok(),
-            placement: PlacementId::new("home").unwrap(),
-            at: EventTime(1_569_888_000_000),
-            generation: 17,
-            items: vec![shown("p", 0.75), shown("q", -2.5)],
-        },
-        Impression {
-            slate_id: SlateId::new("s-2").unwrap(),
-            user_id: None,
-            placement: PlacementId::new("cart").unwrap(),
-            at: EventTime(0),
-            generation: 0,
-            items: Vec::new(),
-        },
+        ban(BanTarget::Brand("Рога и копыта".into())),
+        ban(BanTarget::Pattern("часы*реплика".into())),
     ]
+}
+
+pub(crate) fn filtered() -> Vec<Filtered> {
+    let targets = [text_bans().swap_remove(1), bans().swap_remove(1)];
+    let held = targets.into_iter().zip(products());
+    held.map(|(ban, product)| Filtered {
+        ingest_time: IngestTime(1_569_888_000_000),
+        ban: ban.target.id().into(),
+        product: Box::new(product),
+    })
+    .collect()
 }

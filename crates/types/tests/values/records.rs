@@ -1,6 +1,7 @@
 //! Records of the topics, every variant and every kind of event.
 
-use super::catalogue::{bans, product_id, products};
+use super::catalogue::{bans, product_id, products, text_bans};
+use super::rows::{progress, upstream};
 use super::states::user_states;
 use vitrina_types::event::{
     AddToCart, Click, Consent, Context, Event, Impression, Kind, KindTag, Line, Origin, Purchase,
@@ -8,7 +9,9 @@ use vitrina_types::event::{
 };
 use vitrina_types::id::{AnonymousId, EventId, PlacementId, SessionId, SlateId, UserId};
 use vitrina_types::money::{Amount, Currency};
-use vitrina_types::record::{DeadLetter, ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
+use vitrina_types::record::{
+    DeadLetter, ProductEnvelope, ProductRecord, ShopEnvelope, ShopRecord, UserEnvelope, UserRecord,
+};
 use vitrina_types::time::{EventTime, IngestTime};
 
 fn line(product: &str) -> Line {
@@ -138,7 +141,17 @@ pub(crate) fn user_envelopes() -> Vec<UserEnvelope> {
     envelopes.collect()
 }
 
-pub(crate) fn product_envelopes() -> Vec<ProductEnvelope> {
+/// Variants of version 1 that came after its file was written.
+pub(crate) fn user_continues() -> Vec<UserEnvelope> {
+    vec![UserEnvelope {
+        ingest_time: IngestTime(1_569_888_000_000),
+        backfill: true,
+        record: UserRecord::Continue,
+    }]
+}
+
+/// What version 1 could say.
+pub(crate) fn product_envelopes_1() -> Vec<ProductEnvelope> {
     let (product, at) = (product_id("p"), EventTime(1_569_888_000_000));
     let kind = KindTag(5);
     let records = vec![
@@ -147,7 +160,9 @@ pub(crate) fn product_envelopes() -> Vec<ProductEnvelope> {
             kind,
             interest: 8.0,
             at,
-            revenue: Amount::from_units(-71.58).ok().map(|a| (Currency::USD, a)),
+            value: Amount::from_units(-71.58).ok().map(|a| (Currency::USD, a)),
+            pieces: 1,
+            visitor: None,
         },
         ProductRecord::CoVisit {
             product: product.clone(),
@@ -177,9 +192,54 @@ pub(crate) fn product_envelopes() -> Vec<ProductEnvelope> {
         },
         ProductRecord::Tick,
     ];
-    let envelopes = records.into_iter().map(|record| ProductEnvelope {
+    records.into_iter().map(product_envelope).collect()
+}
+
+fn product_envelope(record: ProductRecord) -> ProductEnvelope {
+    ProductEnvelope {
         ingest_time: IngestTime(1_569_888_000_000),
         backfill: false,
+        record,
+    }
+}
+
+pub(crate) fn product_envelopes() -> Vec<ProductEnvelope> {
+    let interaction = |pieces, visitor| ProductRecord::Interaction {
+        product: product_id("p"),
+        kind: KindTag(0),
+        interest: 1.0,
+        at: EventTime(1_569_888_000_000),
+        value: None,
+        pieces,
+        visitor,
+    };
+    let mut records = vec![interaction(1_000_000, Some(u64::MAX)), interaction(1, None)];
+    records.extend(text_bans().into_iter().map(|ban| ProductRecord::Ban {
+        version: 4,
+        target: ban.target,
+        banned: false,
+    }));
+    records.extend([
+        ProductRecord::Upstream(upstream()),
+        ProductRecord::Reached(progress()),
+        ProductRecord::Continue,
+    ]);
+    let mut envelopes = product_envelopes_1();
+    envelopes.extend(records.into_iter().map(product_envelope));
+    envelopes
+}
+
+pub(crate) fn shop_envelopes() -> Vec<ShopEnvelope> {
+    let bans = bans().into_iter().chain(text_bans());
+    let bans = bans.enumerate().map(|(place, ban)| ShopRecord::Ban {
+        version: place as u64 + 1,
+        target: ban.target,
+        banned: place % 2 == 0,
+    });
+    let offers = products().into_iter().map(Box::new);
+    let records = offers.map(ShopRecord::Offered).chain(bans);
+    let envelopes = records.map(|record| ShopEnvelope {
+        ingest_time: IngestTime(1_569_888_000_000),
         record,
     });
     envelopes.collect()

@@ -1,13 +1,14 @@
 //! What operators remember.
 
 use super::catalogue::{product_id, products};
+use super::rows::progress;
 use vitrina_types::decayed::{DecayedCount, WindowedCount};
 use vitrina_types::event::{Counters, KindTag};
 use vitrina_types::id::{AnonymousId, UserId};
 use vitrina_types::money::{Amount, Currency};
 use vitrina_types::state::{
-    CategoryState, HistoryEntry, Neighbours, ProductState, ProductValue, Purchased, Seen, Session,
-    TaskState, UserState, UserValue,
+    Backfill, CategoryState, HistoryEntry, Neighbours, ProductState, ProductValue, Purchased, Seen,
+    Session, TaskState, UserState, UserValue,
 };
 use vitrina_types::time::{EventTime, IngestTime, Watermark};
 
@@ -120,13 +121,29 @@ pub(crate) fn product_values() -> Vec<ProductValue> {
     ]
 }
 
-pub(crate) fn task_states() -> Vec<TaskState> {
+/// What version 1 could say.
+pub(crate) fn task_states_1() -> Vec<TaskState> {
     let busy = TaskState {
         watermark: Watermark(START.0 - 5_000),
         applied: 1 << 40,
         duplicates: 7,
         rejected: 1,
         expiry_next: Some(18_170 * 64 + 63),
+        ..TaskState::NEW
     };
     vec![TaskState::default(), busy]
+}
+
+pub(crate) fn task_states() -> Vec<TaskState> {
+    let loading = TaskState {
+        late: 9,
+        backfill: Backfill {
+            newest: Some(EventTime(0)),
+            last_ingest: IngestTime(START.0 + 1),
+        },
+        told: progress(),
+        continues: true,
+        ..task_states_1()[1]
+    };
+    vec![TaskState::default(), loading]
 }

@@ -1,6 +1,7 @@
 //! The console's questions, answered by the engine of this process.
 
 mod products;
+mod stream;
 mod system;
 mod visitor;
 mod why;
@@ -8,8 +9,8 @@ mod why;
 use super::ring::Reading;
 use super::source::{Answered, ConsoleSource, SourceError};
 use super::view::{
-    Card, FactBlock, Letter, ProductLine, ProductList, Slate, SlateLine, SystemStatus, TopProduct,
-    Visitor, Why,
+    Card, FactBlock, Letter, ProductLine, ProductList, Slate, SlateLine, StreamStatus,
+    SystemStatus, TopProduct, Visitor, Why,
 };
 use std::sync::Arc;
 use vitrina_engine::{Engine, EngineError, SlateRecord};
@@ -104,7 +105,8 @@ impl ConsoleSource for EngineSource {
             freshness_p99_ms: status.freshness.p99_ms,
             answer_p50_ms: status.answer.p50_ms,
             answer_p99_ms: status.answer.p99_ms,
-            lag: status.lag.users + status.lag.products,
+            lag: status.lag.total(),
+            stream: stream::point(&status),
             products: status.products,
             dead_letters: status.dead_letters,
         }
@@ -168,6 +170,10 @@ impl ConsoleSource for EngineSource {
             });
             Ok(shown.collect())
         })
+    }
+
+    fn stream(&self, limit: usize) -> Answered<'_, StreamStatus> {
+        Box::pin(stream::status(self, limit))
     }
 
     fn system(&self) -> Answered<'_, SystemStatus> {

@@ -3,6 +3,7 @@
 use super::EngineSource;
 use crate::console::format::{grouped, lasted, short, sized};
 use crate::console::view::{FactBlock, Stage, StagePartition, SystemStatus};
+use crate::console::words;
 use vitrina_engine::{PartitionStatus, Quantiles, Status};
 
 pub(super) async fn status(source: &EngineSource) -> SystemStatus {
@@ -67,11 +68,7 @@ fn storage(status: &Status) -> FactBlock {
 fn stages(partitions: &[PartitionStatus]) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     for status in partitions {
-        let (name, topic) = match status.space {
-            "users" => ("User stage", "user-events"),
-            "products" => ("Product stage", "product-signals"),
-            other => (other, "its topic"),
-        };
+        let (name, topic) = words::stage(status.space);
         let partition = StagePartition {
             partition: status.partition,
             start: status.start,

@@ -4,6 +4,7 @@ mod dead_letters;
 mod overview;
 mod products;
 mod slate;
+mod stream;
 mod system;
 mod visitor;
 
@@ -33,6 +34,7 @@ macro_rules! pages {
 pages! {
     "Watch" {
         overview => "/", "Overview", "overview";
+        stream => "/console/stream", "Stream", "stream";
     }
     "Explain" {
         visitor => "/console/visitor", "Visitor", "visitor";

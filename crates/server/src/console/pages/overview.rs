@@ -45,24 +45,37 @@ impl Overview {
 
 /// One figure. `key` names it in the live stream.
 pub(in crate::console) struct Tile {
-    key: &'static str,
-    name: &'static str,
-    value: String,
-    unit: &'static str,
-    note: &'static str,
-    href: &'static str,
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) unit: &'static str,
+    pub(super) note: &'static str,
+    pub(super) href: &'static str,
+}
+
+impl Tile {
+    /// A tile; it is empty without a value.
+    pub(super) fn new(
+        (key, name): (&'static str, &'static str),
+        value: Option<f64>,
+        (unit, note): (&'static str, &'static str),
+        href: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            name,
+            value: value.map_or_else(|| "–".to_owned(), short),
+            unit,
+            note,
+            href,
+        }
+    }
 }
 
 /// The tiles. Before there are rates, they are empty.
 pub(in crate::console) fn tiles(means: Option<Means>, reading: &Reading) -> Vec<Tile> {
-    let tile = |key, name, value: Option<f64>, unit, note, href| Tile {
-        key,
-        name,
-        value: value.map_or_else(|| "–".to_owned(), short),
-        unit,
-        note,
-        href,
-    };
+    let tile =
+        |key, name, value, unit, note, href| Tile::new((key, name), value, (unit, note), href);
     let events = means.map(|m| m.events_mean_per_s);
     let answers = means.map(|m| m.answers_mean_per_s);
     #[rustfmt::skip]
@@ -71,7 +84,7 @@ pub(in crate::console) fn tiles(means: Option<Means>, reading: &Reading) -> Vec<
         tile("answers_mean_per_s", "Answers", answers, "/s", "served, 5\u{a0}s\u{a0}mean", "/console/slate"),
         tile("freshness_p95_ms", "Freshness p95", reading.freshness_p95_ms, "ms", "event accepted → in answers", ""),
         tile("answer_p99_ms", "Answer p99", reading.answer_p99_ms, "ms", "time to answer", ""),
-        tile("lag", "Lag", Some(reading.lag as f64), "records", "accepted, not yet applied", "/console/system"),
+        tile("lag", "Lag", Some(reading.lag as f64), "records", "not yet applied", "/console/stream"),
         tile("products", "Products", Some(reading.products as f64), "", "known to answers", "/console/products"),
         tile("dead_letters", "Dead letters", Some(reading.dead_letters as f64), "", "kept with their bytes", "/console/dead-letters"),
     ];

@@ -1,7 +1,7 @@
 //! A source with fixed values, among them hostile ones: what pages are tested and looked at with.
 
 use crate::console::ConsoleSource;
-use crate::console::ring::Reading;
+use crate::console::ring::{Reading, StreamPoint};
 use crate::console::source::{Answered, SourceError};
 use crate::console::view::*;
 use std::sync::Mutex;
@@ -125,6 +125,21 @@ impl ConsoleSource for Fake {
             lag: (9.0 + 8.0 * noise).max(0.0) as u64,
             products: 11_482,
             dead_letters: 37,
+            stream: StreamPoint {
+                lag_users: (9.0 + 8.0 * noise).max(0.0) as u64,
+                lag_products: (16.0 + 14.0 * noise).max(0.0) as u64,
+                lag_slates: (3.0 + 3.0 * wave).max(0.0) as u64,
+                lag_rows: (40.0 + 30.0 * wave + 10.0 * noise).max(0.0) as u64,
+                lag_shop: 0,
+                lag_sinks: (6.0 + 5.0 * noise).max(0.0) as u64,
+                delay_users_s: Some(5.0 + t % 10.0),
+                delay_products_s: Some(5.6 + t % 10.0),
+                delay_rows_s: Some(6.3 + t % 10.0),
+                open_windows: 8_204 + (200.0 * wave) as u64,
+                late_events: 118,
+                retries: 2,
+                checkpoint_age_s: Some(t as u64 % 600),
+            },
         }
     }
 
@@ -257,6 +272,94 @@ impl ConsoleSource for Fake {
             bytes: 118,
         });
         ready(letters.collect())
+    }
+
+    fn stream(&self, limit: usize) -> Answered<'_, StreamStatus> {
+        if self.empty {
+            return ready(StreamStatus::default());
+        }
+        let point = self.reading().stream;
+        let stage = |name: &str, topic: &str, lag, delay: Option<f64>, windows| StageLine {
+            name: name.into(),
+            topic: topic.into(),
+            lag,
+            delay: delay.map(|delay| format!("{delay:.1} s")),
+            open_windows: windows,
+            late_events: windows / 70,
+        };
+        let sink = |name: &str, topic: &str, lag| SinkLine {
+            name: name.into(),
+            topic: topic.into(),
+            lag,
+        };
+        let late = (0..limit.min(6)).map(|n| LateLine {
+            at: self.ago(n as i64 * 41 + 3),
+            dimension: ["product", "session", "category"][n % 3].into(),
+            id: [
+                card(4).shown_as,
+                "u/541312140".into(),
+                "electronics.audio".into(),
+            ][n % 3]
+                .clone(),
+            window: format!("11:{}0", n % 6),
+            kinds: ["view", "view, add_to_cart", "purchase"][n % 3].into(),
+            late: format!("{} min {} s", n, 7 * n + 4),
+        });
+        let rows = (0..limit).map(|n| RowLine {
+            card: card(n),
+            window: ["11:40–11:50", "11:30–11:40"][n % 2].into(),
+            views: 412 / (n as u64 + 1),
+            carts: 31 / (n as u64 + 1),
+            purchases: 12 / (n as u64 + 2),
+            visitors: 290 / (n as u64 + 1),
+            revenue: if n % 3 == 0 {
+                String::new()
+            } else {
+                format!("{}.90 USD", 1_200 / n)
+            },
+        });
+        let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        ready(StreamStatus {
+            stages: vec![
+                stage(
+                    "User stage",
+                    "user-events",
+                    point.lag_users,
+                    point.delay_users_s,
+                    1_204,
+                ),
+                stage(
+                    "Product stage",
+                    "product-signals",
+                    point.lag_products,
+                    point.delay_products_s,
+                    4_900,
+                ),
+                stage("Slate stage", "slate-signals", point.lag_slates, None, 0),
+                stage(
+                    "Row stage",
+                    "row-signals",
+                    point.lag_rows,
+                    point.delay_rows_s,
+                    2_100,
+                ),
+                stage("Shop stage", "shop-products", 0, None, 0),
+            ],
+            sinks: vec![
+                sink("analytics-sink", "window-rows", point.lag_sinks),
+                sink("catalogue-sink", "filtered-products", 0),
+                sink("requests", "client-recommendations", 0),
+            ],
+            checkpoints: vec![
+                fact("Newest", "2026-03-01t11-52-20.000z"),
+                fact("Age", "7 min 40 s"),
+                fact("Took", "1.84 s"),
+                fact("Written for it", "3.2 MiB"),
+                fact("Failed", "0"),
+            ],
+            late: late.collect(),
+            rows: rows.collect(),
+        })
     }
 
     fn system(&self) -> Answered<'_, SystemStatus> {

@@ -68,5 +68,7 @@ golden! {
     slates: busy, "/console/slate";
     dead_letters: busy, "/console/dead-letters";
     dead_letters_empty: empty, "/console/dead-letters";
+    stream: busy, "/console/stream";
+    stream_empty: empty, "/console/stream";
     system: busy, "/console/system";
 }

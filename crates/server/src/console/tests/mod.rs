@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tower::ServiceExt;
 
 /// Every page, with what it needs.
-pub(crate) const PAGES: [&str; 8] = [
+pub(crate) const PAGES: [&str; 9] = [
     "/",
     "/console/visitor",
     "/console/visitor?id=541312140",
@@ -23,6 +23,7 @@ pub(crate) const PAGES: [&str; 8] = [
     "/console/slate",
     "/console/slate/01JNABCDEFGHJKMNPQRSTVWX00",
     "/console/dead-letters",
+    "/console/stream",
     "/console/system",
 ];
 

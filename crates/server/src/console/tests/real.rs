@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use std::sync::Arc;
-use vitrina_engine::{Engine, EngineOptions, NoUpkeep, Ports, RawEvent};
+use vitrina_engine::{Engine, EngineOptions, Ports, RawEvent};
 use vitrina_ports::catalogue::Expect;
 use vitrina_types::id::ProductId;
 use vitrina_types::product::Product;
@@ -16,13 +16,7 @@ use vitrina_types::time::{EventTime, IngestTime};
 const NOW_MS: i64 = super::fake::NOW.0;
 
 async fn start() -> (Arc<Engine>, Router) {
-    let ports = Ports {
-        log: Arc::new(vitrina_ports::log::memory::MemoryLog::new()),
-        state: Arc::new(vitrina_ports::state::memory::MemoryState::new()),
-        catalogue: Arc::new(vitrina_ports::catalogue::memory::MemoryCatalogue::new()),
-        slates: Arc::new(vitrina_ports::slates::memory::MemorySlates::new()),
-        upkeep: Arc::new(NoUpkeep),
-    };
+    let ports = Ports::in_memory();
     let clock = Arc::new(|| IngestTime(NOW_MS));
     let engine = Engine::start(ports, EngineOptions::default(), clock)
         .await

@@ -58,17 +58,43 @@ async fn tiles_are_fed() {
         ticker.tick();
         fake.pass(1);
     }
-    let (_, _, html) = super::get(&router, "/").await;
+    for page in ["/", "/console/stream"] {
+        let (_, _, html) = super::get(&router, page).await;
+        let request = Request::get("/console/live").body(Body::empty()).unwrap();
+        let mut body = router.clone().oneshot(request).await.unwrap().into_body();
+        next(&mut body).await;
+        next(&mut body).await;
+        fake.pass(1);
+        ticker.tick();
+        let figures = json(&next(&mut body).await.unwrap(), "figures");
+        let bound: Vec<_> = html.split("data-live=\"").skip(1).collect();
+        assert_eq!(bound.len(), 7, "{page}");
+        for rest in bound {
+            let key = rest.split('"').next().unwrap();
+            assert!(figures[key].is_number(), "{page}: {key}");
+        }
+    }
+}
+
+/// Every series of a chart is in the history: else it would stay empty.
+#[tokio::test]
+async fn charts_are_fed() {
+    let (router, ticker, fake) = console(Fake::busy());
+    for _ in 0..3 {
+        ticker.tick();
+        fake.pass(1);
+    }
     let request = Request::get("/console/live").body(Body::empty()).unwrap();
-    let mut body = router.oneshot(request).await.unwrap().into_body();
+    let mut body = router.clone().oneshot(request).await.unwrap().into_body();
     next(&mut body).await;
-    next(&mut body).await;
-    ticker.tick();
-    let figures = json(&next(&mut body).await.unwrap(), "figures");
-    let bound: Vec<_> = html.split("data-live=\"").skip(1).collect();
-    assert_eq!(bound.len(), 7);
-    for rest in bound {
-        let key = rest.split('"').next().unwrap();
-        assert!(figures[key].is_number(), "{key}");
+    let history = json(&next(&mut body).await.unwrap(), "history");
+    for page in ["/", "/console/stream"] {
+        let (_, _, html) = super::get(&router, page).await;
+        for rest in html.split("data-series=\"").skip(1) {
+            for series in rest.split('"').next().unwrap().split(',') {
+                let key = series.trim().split('=').next().unwrap();
+                assert!(history[key].is_array(), "{page}: {key}");
+            }
+        }
     }
 }

@@ -184,6 +184,29 @@ impl Fields {
         })
     }
 
+    /// A list of whole numbers; `None` when absent.
+    ///
+    /// # Errors
+    /// A refusal that names the field.
+    pub fn numbers(
+        &mut self,
+        field: &'static str,
+        count_max: usize,
+    ) -> Result<Option<Vec<u64>>, Rejection> {
+        let values = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(_) => return Err(self.wrong_type(field, "an array of whole numbers")),
+        };
+        if !(1..=count_max).contains(&values.len()) {
+            let detail = format!("{field} has 1 to {count_max} items");
+            return Err(self.refuse("out_of_range", field, detail));
+        }
+        let numbers: Option<Vec<u64>> = values.iter().map(whole).collect();
+        let numbers = numbers.ok_or_else(|| self.wrong_type(field, "an array of whole numbers"));
+        numbers.map(Some)
+    }
+
     /// `true` or `false`.
     ///
     /// # Errors
@@ -313,6 +336,9 @@ mod tests {
             ("float",       json!({"x": 1.5}),       |f| f.number("x", 0..=9).map(drop),      Some(("out_of_range", "x"))),
             ("whole float", json!({"x": 5.0}),       |f| f.number("x", 0..=9).map(drop),      None),
             ("too many",    json!({"x": ["a","b"]}), |f| f.strings("x", 1).map(drop),         Some(("too_many_items", "x"))),
+            ("numbers",     json!({"x": [1, 2.0]}),  |f| f.numbers("x", 2).map(drop),         None),
+            ("no numbers",  json!({"x": []}),        |f| f.numbers("x", 2).map(drop),         Some(("out_of_range", "x"))),
+            ("not whole",   json!({"x": [-1]}),      |f| f.numbers("x", 2).map(drop),         Some(("invalid_type", "x"))),
             ("mixed",       json!({"x": ["a", 1]}),  |f| f.strings("x", 9).map(drop),         Some(("invalid_type", "x"))),
             ("too long",    json!({"x": "abc"}),     |f| f.text("x", 2).map(drop),            Some(("too_long", "x"))),
             ("time",        json!({"x": "soon"}),    |f| f.time("x").map(drop),               Some(("invalid_time", "x"))),

@@ -128,3 +128,40 @@ impl IntoResponses for WriteProblems {
         ])
     }
 }
+
+/// Of a route that sets or lifts a ban.
+pub struct BanProblems;
+
+impl IntoResponses for BanProblems {
+    fn responses() -> Responses {
+        let mut all = WriteProblems::responses();
+        all.remove("412");
+        let held = "The ban changed meanwhile, or as many brands and patterns as may be are banned";
+        all.insert("409".to_owned(), problem(held));
+        all.insert("422".to_owned(), problem(UNPROCESSABLE));
+        all
+    }
+}
+
+/// What a route says that knows every field, but not this value of it.
+const UNPROCESSABLE: &str = "A field, named by `field`, says what cannot be";
+
+/// Of a route that reads sums of rows.
+pub struct ReadRowsProblems;
+
+impl IntoResponses for ReadRowsProblems {
+    fn responses() -> Responses {
+        documented(&[(422, UNPROCESSABLE)])
+    }
+}
+
+/// Of a route that takes in what is to be worked off later.
+pub struct AskLaterProblems;
+
+impl IntoResponses for AskLaterProblems {
+    fn responses() -> Responses {
+        let mut all = IntakeProblems::responses();
+        all.insert("422".to_owned(), problem(UNPROCESSABLE));
+        all
+    }
+}

@@ -3,6 +3,9 @@
 mod answering;
 mod catalogue;
 mod intake;
+mod over_topics;
+mod rows;
+mod shop;
 mod watching;
 
 use super::{App, HttpOptions};
@@ -14,11 +17,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tower::ServiceExt;
-use vitrina_engine::{Engine, EngineOptions, NoUpkeep, Ports};
-use vitrina_ports::catalogue::memory::MemoryCatalogue;
+use vitrina_engine::{Engine, EngineOptions, Ports};
 use vitrina_ports::log::memory::MemoryLog;
 use vitrina_ports::log::{Append, Bounds, Consumed, Consumer, EventLog, LogRecord, Offset};
-use vitrina_ports::slates::memory::MemorySlates;
 use vitrina_ports::state::memory::MemoryState;
 use vitrina_ports::{PortError, PortFuture};
 use vitrina_types::partition::Partition;
@@ -75,9 +76,7 @@ impl Service {
         let ports = Ports {
             log: Arc::new(log),
             state: Arc::new(MemoryState::new()),
-            catalogue: Arc::new(MemoryCatalogue::new()),
-            slates: Arc::new(MemorySlates::new()),
-            upkeep: Arc::new(NoUpkeep),
+            ..Ports::in_memory()
         };
         let clock = Arc::new(|| IngestTime(1_800_000_000_000));
         let engine = Engine::start(ports, EngineOptions::default(), clock)

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cargo;
 pub mod checks;
 mod demo;
+pub mod nightly;
 mod schemathesis;
 pub mod tidy;
 

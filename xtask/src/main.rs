@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
-use xtask::{bench, cargo, checks, tidy};
+use xtask::{bench, cargo, checks, nightly, tidy};
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
@@ -11,6 +11,7 @@ usage: cargo xtask <command>
   test                      every check, in order, until the first that fails
        --only STEP          just this one
        --without-python     skip the steps that need Python
+  nightly                   the simulation at length: 10,000 schedules, every wrong variant
   bench [NAME...]           run `vitrina bench` in release, write target/bench/<NAME>.json";
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
             bail!("{} rules broken", violations.len());
         }
         ["test", options @ ..] => checks::run(&root, &check_options(options)?)?,
+        ["nightly"] => nightly::run(&root)?,
         ["bench", names @ ..] => bench::run(&root, names)?,
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
         _ => {

@@ -43,6 +43,35 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// How many things it still allows.
+    fn left(&self) -> u32 {
+        [
+            self.crashes,
+            self.pauses,
+            self.broker,
+            self.lost_tails,
+            self.unknown_commits,
+            self.delayed_commits,
+            self.retentions,
+            self.lost_positions,
+        ]
+        .iter()
+        .sum()
+    }
+}
+
+/// What happened in schedules.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Records processed, by all stages.
+    pub(super) records: u64,
+    /// Things that went wrong.
+    pub(super) faults: u64,
+    /// Switches of options in the middle.
+    pub(super) upgrades: u64,
+}
+
 /// Takes one from a budget; answers whether there was one.
 fn spend(left: &mut u32) -> bool {
     let has = *left > 0;
@@ -60,6 +89,7 @@ struct Schedule {
     switches: Switches,
     /// The newest choices, for a failing seed.
     trace: Vec<String>,
+    tally: Tally,
 }
 
 /// Choices kept of a failing seed.
@@ -81,7 +111,7 @@ pub(super) struct Kind {
 ///
 /// # Errors
 /// The law that was broken, with the last choices and what the broker holds.
-pub(super) fn run(seed: u64, kind: Kind) -> Result<(), String> {
+pub(super) fn run(seed: u64, kind: Kind) -> Result<Tally, String> {
     let mut random = SplitMix64::new(seed);
     let mut workers = 1 + (random.next() % 3) as usize;
     let mut budget = Budget::of(&mut random);
@@ -103,9 +133,10 @@ pub(super) fn run(seed: u64, kind: Kind) -> Result<(), String> {
         seen: Seen::default(),
         switches: Switches::default(),
         trace: Vec::new(),
+        tally: Tally::default(),
     };
     let done = schedule.run();
-    done.map_err(|law| {
+    done.map(|()| schedule.tally).map_err(|law| {
         let trace = schedule.trace.join("\n  ");
         format!(
             "seed {seed}: {law}\n  {trace}\n{}",
@@ -123,6 +154,9 @@ impl Schedule {
             self.stormy()?;
         }
         self.calm()?;
+        let positions = self.world.known.iter();
+        let processed = positions.map(|known| self.world.state.position(known.state));
+        self.tally.records = processed.sum();
         folds(&self.world, &self.switches, true)
     }
 
@@ -135,6 +169,7 @@ impl Schedule {
 
     /// Things happen and go wrong.
     fn stormy(&mut self) -> Result<(), String> {
+        let allowed = self.budget.left();
         for choice in 0..CHOICES {
             self.choose()?;
             positions(&self.world, &mut self.seen)?;
@@ -142,6 +177,7 @@ impl Schedule {
                 folds(&self.world, &self.switches, false)?;
             }
         }
+        self.tally.faults += u64::from(allowed - self.budget.left().min(allowed));
         Ok(())
     }
 
@@ -368,6 +404,7 @@ impl Schedule {
     /// New options from here on: S = O everywhere, and a checkpoint stands there.
     fn upgrade(&mut self) {
         self.note(|| "upgrade".to_owned());
+        self.tally.upgrades += 1;
         for slot in 0..self.world.workers.len() {
             self.world.crash(slot);
         }

@@ -104,7 +104,7 @@ done
 # --- Runs --------------------------------------------------------------------------------------
 
 # measured NAME COMMAND...: adds a line to the results: the name, seconds from start to end, CPU
-# seconds, peak memory, and what the command said in its last line, which is JSON.
+# seconds, peak memory, and the JSON that the command said.
 measured() {
   python3 - "$results" "$@" <<'EOF'
 import json, resource, subprocess, sys, time
@@ -115,11 +115,16 @@ done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
 wall = time.monotonic() - begin
 if done.returncode != 0:
     sys.exit(f"compare.sh: {name} ended with {done.returncode}")
-lines = done.stdout.strip().splitlines()
-try:
-    said = json.loads(lines[-1])
-except (IndexError, ValueError):
-    sys.exit(f"compare.sh: {name} did not end with a line of JSON")
+# One document, in one line or in many; before one line there may be others.
+ends = [done.stdout, *done.stdout.strip().splitlines()[-1:]]
+for text in ends:
+    try:
+        said = json.loads(text)
+        break
+    except ValueError:
+        pass
+else:
+    sys.exit(f"compare.sh: {name} did not end with JSON")
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 line = {
     "name": name,

@@ -14,7 +14,6 @@ pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Backoff {
     next: Duration,
     random: SplitMix64,
-    attempts: u32,
 }
 
 impl Backoff {
@@ -23,28 +22,20 @@ impl Backoff {
         Self {
             next: PAUSE_MIN,
             random: SplitMix64::new(seed),
-            attempts: 0,
         }
     }
 
     /// It worked.
     pub(crate) fn reset(&mut self) {
         self.next = PAUSE_MIN;
-        self.attempts = 0;
     }
 
     /// It failed: how long to wait.
     pub(crate) fn pause(&mut self) -> Duration {
         let half = self.next / 2;
         self.next = (self.next * 2).min(PAUSE_MAX);
-        self.attempts = self.attempts.saturating_add(1);
         let random_us = self.random.next() % (half.as_micros() as u64 + 1);
         half + Duration::from_micros(random_us)
-    }
-
-    /// How often it failed in a row.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
     }
 }
 
@@ -62,7 +53,6 @@ mod tests {
                 pause >= longest / 2 && pause <= longest,
                 "{attempt}: {pause:?}"
             );
-            assert_eq!(backoff.attempts(), attempt);
             longest = (longest * 2).min(PAUSE_MAX);
         }
         backoff.reset();

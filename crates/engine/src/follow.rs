@@ -4,15 +4,18 @@
 //! the stream, and moves the position together with the effect. A failure that may pass is tried
 //! again, with growing pauses, for as long as it lasts: nothing is given up because a store is
 //! down. A record that can never succeed is given up after [`ATTEMPTS_MAX`] attempts and becomes
-//! a dead letter, so that it does not hold up those behind it.
+//! a dead letter, so that it does not hold up those behind it. Attempts are those of the record:
+//! what fails in one partition neither counts against another one nor holds it up.
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, PAUSE_MAX};
 use crate::error::EngineError;
 use crate::shared::Shared;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{error, warn};
 use vitrina_ports::log::{Append, LogRecord, Offset, Records};
-use vitrina_ports::{PortFuture, Retry};
+use vitrina_ports::{PortError, PortFuture, Retry};
 use vitrina_types::event::Rejection;
 use vitrina_types::limits::DEAD_LETTER_BYTES_MAX;
 use vitrina_types::partition::Partition;
@@ -22,6 +25,8 @@ use vitrina_types::topic::Topic;
 
 /// Bytes read in one step.
 const READ_BYTES: usize = 256 * 1_024;
+/// Records in one step, below what the stores behind take in one call.
+const RECORDS_MAX: usize = 8_192;
 /// A record that can never succeed is given up after so many attempts.
 pub(crate) const ATTEMPTS_MAX: u32 = 5;
 
@@ -35,6 +40,11 @@ pub(crate) trait Follower: Send + Sync + 'static {
 
     /// Its partitions.
     fn partitions(&self) -> Vec<Partition>;
+
+    /// Records in one step at most.
+    fn records_max(&self) -> usize {
+        RECORDS_MAX
+    }
 
     /// The next offset to read; `None` before the first.
     fn position<'a>(
@@ -65,76 +75,114 @@ struct Place {
     partition: Partition,
     /// `None` until it was read.
     position: Option<Option<Offset>>,
-    /// Only the first record at a time, after a step that can never succeed.
-    one_by_one: bool,
+    /// Failures in a row that no later attempt mends.
+    attempts: u32,
+    /// Below this offset one record at a time: all of them together can never succeed.
+    alone_below: Offset,
+    /// Whether its last step failed.
+    is_failing: bool,
+}
+
+/// What one turn came to.
+#[derive(Default)]
+struct Turned {
+    moved: bool,
+    /// Partitions whose step failed, and the first of their errors.
+    failed: usize,
+    error: Option<EngineError>,
 }
 
 /// Follows until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>, follower: Arc<dyn Follower>) {
     let mut backoff = Backoff::new(follower.topic().number().into());
-    let partitions = follower.partitions();
     let place = |partition| Place {
         partition,
         position: None,
-        one_by_one: false,
+        attempts: 0,
+        alone_below: 0,
+        is_failing: false,
     };
-    let mut places: Vec<Place> = partitions.into_iter().map(place).collect();
-    let mut seen = 0;
+    let mut places: Vec<Place> = follower.partitions().into_iter().map(place).collect();
+    let (mut seen, mut retry_at) = (0, None);
     while !*shared.stop.borrow() {
-        let done = turn(&shared, &*follower, &mut places, &mut backoff).await;
-        let wait = match done {
-            Ok(true) => {
-                backoff.reset();
-                continue;
-            }
-            Ok(false) => None,
-            Err(error) => {
-                let pause = backoff.pause();
-                shared.figures.retries.add(1);
-                warn!(%error, follower = follower.name(), pause_ms = pause.as_millis() as u64, "tries again");
-                Some(pause)
+        let is_due = retry_at.is_none_or(|at| at <= Instant::now());
+        let turned = turn(&shared, &*follower, &mut places, is_due).await;
+        if let Some(error) = &turned.error {
+            let pause = backoff.pause();
+            retry_at = Some(Instant::now() + pause);
+            shared.figures.retries.add(1);
+            tell(&*follower, error, turned.failed, pause);
+        } else if !places.iter().any(|place| place.is_failing) {
+            backoff.reset();
+            retry_at = None;
+        }
+        if turned.moved {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let news = async {
+            match shared.ports.log.changed(seen).await {
+                Ok(now) => now,
+                Err(_) => {
+                    tokio::time::sleep(PAUSE_MAX).await;
+                    seen
+                }
             }
         };
-        let waiting = async {
-            match wait {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => match shared.ports.log.changed(seen).await {
-                    Ok(now) => seen = now,
-                    Err(_) => tokio::time::sleep(crate::backoff::PAUSE_MAX).await,
-                },
-            }
-        };
+        let retry = tokio::time::sleep_until(retry_at.unwrap_or_else(Instant::now));
         tokio::select! {
-            () = waiting => {}
+            now = news => seen = now,
+            () = retry, if retry_at.is_some() => {}
             () = shared.stopped() => {}
         }
     }
 }
 
-/// One step of every partition; answers whether there was anything.
+/// Says what failed. What no attempt mends is for a person to look at.
+fn tell(follower: &dyn Follower, error: &EngineError, partitions: usize, pause: Duration) {
+    let (follower, pause_ms) = (follower.name(), pause.as_millis() as u64);
+    if error.retry() == Retry::Never {
+        error!(%error, follower, partitions, pause_ms, "tries again what cannot succeed");
+    } else {
+        warn!(%error, follower, partitions, pause_ms, "tries again");
+    }
+}
+
+/// One step of every partition. One that failed is left out until it is due again; it holds up
+/// no other.
 async fn turn(
     shared: &Shared,
     follower: &dyn Follower,
     places: &mut [Place],
-    backoff: &mut Backoff,
-) -> Result<bool, EngineError> {
-    let mut moved = false;
+    is_due: bool,
+) -> Turned {
+    let mut turned = Turned::default();
     for place in places {
-        let done = step(shared, follower, place, backoff.attempts()).await;
-        if done.is_err() {
-            // Somebody else may have moved it, or the outcome is unknown.
-            place.position = None;
+        if *shared.stop.borrow() {
+            break;
         }
-        moved |= done?;
+        if place.is_failing && !is_due {
+            continue;
+        }
+        let done = step(shared, follower, place).await;
+        place.is_failing = done.is_err();
+        match done {
+            Ok(moved) => turned.moved |= moved,
+            Err(error) => {
+                // Somebody else may have moved it, or the outcome is unknown.
+                place.position = None;
+                turned.failed += 1;
+                turned.error.get_or_insert(error);
+            }
+        }
     }
-    Ok(moved)
+    turned
 }
 
 async fn step(
     shared: &Shared,
     follower: &dyn Follower,
     place: &mut Place,
-    attempts: u32,
 ) -> Result<bool, EngineError> {
     let (topic, partition) = (follower.topic(), place.partition);
     let expected = match place.position {
@@ -142,9 +190,8 @@ async fn step(
         None => follower.position(shared, partition).await?,
     };
     place.position = Some(expected);
-    shared
-        .followed
-        .stands(follower.name(), topic, partition, expected);
+    let followed = &shared.followed;
+    followed.stands(follower.name(), topic, partition, expected);
     let log = &shared.ports.log;
     let bounds = log.bounds(topic, partition);
     // What retention took before it was followed is gone.
@@ -152,8 +199,10 @@ async fn step(
     if bounds.end <= from {
         return Ok(false);
     }
-    let bytes = if place.one_by_one { 1 } else { READ_BYTES };
-    let records = log.read(topic, partition, from, bytes).await?;
+    let is_alone = from < place.alone_below;
+    let bytes = if is_alone { 1 } else { READ_BYTES };
+    let mut records = log.read(topic, partition, from, bytes).await?;
+    records.truncate(follower.records_max());
     let next = records.last().map_or(bounds.end, |last| last.offset + 1);
     let step = FollowStep {
         partition,
@@ -161,24 +210,31 @@ async fn step(
         next,
         records: &records,
     };
-    match follower.apply(shared, step).await {
-        Ok(()) => place.one_by_one = false,
-        Err(error) if error.retry() == Retry::Never && attempts + 1 >= ATTEMPTS_MAX => {
-            if records.len() > 1 {
-                place.one_by_one = true;
-                return Ok(true);
-            }
-            let why = error.to_string();
-            give_up(shared, follower, place, expected, &records, &why).await?;
+    if let Err(error) = follower.apply(shared, step).await {
+        if records.is_empty() || !is_hopeless(&error) {
+            return Err(error.into());
         }
-        Err(error) => return Err(error.into()),
+        place.attempts += 1;
+        if place.attempts < ATTEMPTS_MAX {
+            return Err(error.into());
+        }
+        if records.len() > 1 {
+            (place.alone_below, place.attempts) = (next, 0);
+            return Ok(true);
+        }
+        let why = error.to_string();
+        give_up(shared, follower, place, expected, &records, &why).await?;
     }
+    place.attempts = 0;
     place.position = Some(Some(next));
-    shared
-        .followed
-        .stands(follower.name(), topic, partition, Some(next));
+    followed.stands(follower.name(), topic, partition, Some(next));
     shared.moved();
     Ok(true)
+}
+
+/// Whether it is the records that can never succeed. A port that was closed says nothing of them.
+fn is_hopeless(error: &PortError) -> bool {
+    error.retry() == Retry::Never && !matches!(error, PortError::Closed { .. })
 }
 
 /// Makes a dead letter of the one record, then moves past it. A crash between the two makes a
@@ -220,3 +276,6 @@ async fn give_up(
     };
     Ok(follower.apply(shared, step).await?)
 }
+
+#[cfg(test)]
+mod tests;

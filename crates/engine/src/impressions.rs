@@ -21,9 +21,11 @@ use vitrina_types::topic::Topic;
 
 /// Impressions waiting to be written.
 const QUEUE_MAX: usize = 65_536;
-/// Impressions written in one step.
-const STEP_MAX: usize = 4_096;
-/// Impressions gather this long before they are written, so that a busy node writes large steps.
+/// Impressions written in one step. The longest, twice as many at the end and each in two topics,
+/// are less than one call to the log may carry.
+const STEP_MAX: usize = 256;
+/// Impressions gather this long before they are written, so that a busy node writes large steps;
+/// not where a whole step is waiting already.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// Where answers leave their impressions.
@@ -59,6 +61,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Impressio
             warn!(%error, count = step.len(), "impressions were not written");
             shared.figures.impressions_dropped.add(step.len() as u64);
         }
+        let is_full = step.len() >= STEP_MAX;
         step.clear();
         if stopping {
             // The last ones too, in steps as large as any other.
@@ -67,7 +70,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Impressio
             }
             continue;
         }
-        tokio::time::sleep(GATHER).await;
+        if !is_full {
+            tokio::time::sleep(GATHER).await;
+        }
     }
 }
 
@@ -118,4 +123,42 @@ pub(crate) async fn keep(shared: &Shared, impressions: &[Impression]) -> Result<
     });
     shared.ports.slates.put_many(slates.collect()).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{EngineOptions, Ports};
+    use vitrina_ports::log::BATCH_BYTES_MAX;
+    use vitrina_types::answer::ShownItem;
+    use vitrina_types::id::{PlacementId, ProductId, SlateId};
+    use vitrina_types::limits::{ID_BYTES_MAX, SLATE_ITEMS_MAX};
+    use vitrina_types::score::Score;
+    use vitrina_types::time::EventTime;
+
+    /// A step the log refuses would lose all its impressions.
+    #[test]
+    fn the_largest_step_of_the_longest_impressions_is_one_call_to_the_log() {
+        let clock = Arc::new(|| IngestTime(1_000));
+        let shared = Shared::new(Ports::in_memory(), EngineOptions::default(), clock);
+        let id = "x".repeat(ID_BYTES_MAX);
+        let item = ShownItem {
+            product: ProductId::new(&id).unwrap(),
+            score: Score::saturating(0.123_456_789),
+            source: "x".repeat(32).into(),
+        };
+        let impression = Impression {
+            slate_id: SlateId::new(&id).unwrap(),
+            user_id: None,
+            placement: PlacementId::new("home").unwrap(),
+            at: EventTime(0),
+            generation: 0,
+            items: vec![item; SLATE_ITEMS_MAX],
+            anonymous_id: None,
+            request_id: None,
+        };
+        let appends = appends(&shared, &vec![impression; 2 * STEP_MAX]);
+        let bytes: usize = appends.iter().map(|a| a.records.byte_len()).sum();
+        assert!(bytes < BATCH_BYTES_MAX, "{bytes} bytes");
+    }
 }

@@ -19,6 +19,7 @@ mod impressions;
 mod ingest;
 mod items;
 mod late;
+pub mod lines;
 mod newest;
 mod options;
 mod position;

@@ -36,6 +36,8 @@ const ANSWERS_MAX: usize = 16_384;
 const LOOKED_AT_MAX: u64 = 2 * ANSWERS_MAX as u64;
 /// Read in one step.
 const READ_BYTES: usize = 1_024 * 1_024;
+/// Questions answered in one step: their answers, each in two topics, are one call to the log.
+const STEP_MAX: usize = 256;
 /// Questions in one call.
 pub const REQUESTS_PER_CALL_MAX: usize = 1_000;
 /// Where answers are.
@@ -188,6 +190,10 @@ impl Follower for RequestLoop {
         vec![ONLY]
     }
 
+    fn records_max(&self) -> usize {
+        STEP_MAX
+    }
+
     fn position<'a>(
         &'a self,
         shared: &'a Shared,
@@ -209,6 +215,8 @@ impl Follower for RequestLoop {
                         let id = &request.request_id;
                         if !shared.answers.knows(id) && asked.insert(id.clone()) {
                             answers.push(answer_one(shared, request).await?);
+                            // Whoever asks over HTTP waits for no step of questions.
+                            tokio::task::yield_now().await;
                         }
                     }
                     Err(rejection) => {

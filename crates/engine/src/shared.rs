@@ -215,6 +215,11 @@ impl Shared {
             .sum()
     }
 
+    /// Changes whenever something moved.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
     /// Something moved that somebody may wait for.
     pub(crate) fn moved(&self) {
         self.progress.send_modify(|count| *count += 1);

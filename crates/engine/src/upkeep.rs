@@ -46,10 +46,14 @@ pub(crate) async fn flush_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
     let upkeep = Arc::clone(&shared.ports.upkeep);
     let done = tokio::task::spawn_blocking(move || {
         // Tasks whose state stepped back find out at their next commit and start again from it.
-        if upkeep.heal()? {
-            warn!("stores were opened again; state stepped back and catches up");
-        }
-        upkeep.flush()
+        let healed = upkeep.heal().inspect(|stepped_back| {
+            if *stepped_back {
+                warn!("stores were opened again; state stepped back and catches up");
+            }
+        });
+        // State waits in memory, which has a bound: one store that stays broken must not keep it
+        // there.
+        upkeep.flush().and(healed.map(|_| ()))
     });
     Ok(done.await.map_err(|_| EngineError::Stopping)??)
 }
@@ -101,4 +105,52 @@ async fn send_ticks(shared: &Shared) -> Result<(), EngineError> {
     let log = &shared.ports.log;
     log.publish(ticks.collect(), Vec::new(), false).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{EngineOptions, Ports, Storage, Upkeep};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use vitrina_ports::PortError;
+    use vitrina_types::time::IngestTime;
+
+    /// One of its stores cannot be opened again.
+    #[derive(Default)]
+    struct Broken {
+        flushes: AtomicU32,
+    }
+
+    impl Upkeep for Broken {
+        fn flush(&self) -> Result<(), PortError> {
+            self.flushes.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn retain(&self, _now: IngestTime) -> Result<(), PortError> {
+            Ok(())
+        }
+
+        fn heal(&self) -> Result<bool, PortError> {
+            let (port, detail) = ("analytics", "cannot be opened".to_owned());
+            Err(PortError::Unavailable { port, detail })
+        }
+
+        fn storage(&self) -> Storage {
+            Storage::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn state_is_written_while_another_store_is_broken() {
+        let broken = Arc::new(Broken::default());
+        let ports = Ports {
+            upkeep: Arc::clone(&broken) as _,
+            ..Ports::in_memory()
+        };
+        let clock = Arc::new(|| IngestTime(1_000));
+        let shared = Arc::new(Shared::new(ports, EngineOptions::default(), clock));
+        assert!(flush_now(&shared).await.is_err(), "it is told all the same");
+        assert_eq!(broken.flushes.load(Ordering::Relaxed), 1);
+    }
 }

@@ -6,7 +6,9 @@ use crate::flaw::Flaw;
 use crate::shared::Shared;
 use crate::stage::AnyStage;
 use std::sync::Arc;
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use vitrina_ports::Retry;
 use vitrina_ports::seat::{Assignment, Seat, TaskId};
 
 /// What one turn came to.
@@ -24,6 +26,8 @@ pub(crate) struct Worker {
     stages: Vec<Box<dyn AnyStage>>,
     /// Whether memory holds nothing that was not published.
     is_sound: bool,
+    /// When it last looked whether idle state still stands.
+    checked: Instant,
     backoff: Backoff,
 }
 
@@ -34,6 +38,7 @@ impl Worker {
             seat,
             stages,
             is_sound: true,
+            checked: Instant::now(),
             backoff: Backoff::new(number),
         }
     }
@@ -111,6 +116,10 @@ impl Worker {
         let is_ignored = shared.has(Flaw::RevokeIgnored);
         if !is_ignored && let Err(error) = self.commit(shared).await {
             info!(%error, "handed tasks back without their last commit");
+            // What was to be committed is no change any more, of the tasks that stay neither.
+            for stage in &mut self.stages {
+                stage.doubt();
+            }
         }
         if !is_ignored {
             for stage in &mut self.stages {
@@ -159,7 +168,12 @@ impl Worker {
                 Ok(()) => self.backoff.reset(),
                 Err(error) => {
                     let wait = self.backoff.pause();
-                    warn!(%error, pause_ms = wait.as_millis() as u64, "stream starts again");
+                    let pause_ms = wait.as_millis() as u64;
+                    if error.retry() == Retry::Never {
+                        error!(%error, pause_ms, "stream cannot go on, and starts again");
+                    } else {
+                        warn!(%error, pause_ms, "stream starts again");
+                    }
                     shared.figures.reassigned.add(1);
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
@@ -177,19 +191,35 @@ impl Worker {
     }
 
     /// A turn, and the wait for something to do where there was nothing.
-    async fn advance(&mut self, shared: &Shared, seen: &mut u64) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub(crate) async fn advance(
+        &mut self,
+        shared: &Shared,
+        seen: &mut u64,
+    ) -> Result<(), EngineError> {
         if self.turn(shared).await? == Turn::Moved {
             return Ok(());
         }
         self.commit(shared)
             .await
             .inspect_err(|_| self.is_sound = false)?;
+        // By the clock, not by silence: on a busy log there is always something for somebody else.
         let check = shared.options.idle_check_interval;
+        let left = check.saturating_sub(self.checked.elapsed());
+        if left.is_zero() {
+            self.checked = Instant::now();
+            return self.rest(shared).await;
+        }
         tokio::select! {
             now = shared.ports.log.changed(*seen) => *seen = now?,
-            () = tokio::time::sleep(check) => self.rest(shared).await?,
+            () = tokio::time::sleep(left) => {}
             () = shared.stopped() => {}
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

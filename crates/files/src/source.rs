@@ -8,10 +8,11 @@ use crate::{END_MARKERS, FileKind, LINE_BYTES_MAX};
 use bytes::Bytes;
 use memchr::memchr;
 use parking_lot::Mutex;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use vitrina_ports::PortError;
 use vitrina_ports::log::{Bounds, LogRecord, Offset};
@@ -234,16 +235,19 @@ impl Source {
     fn piece(&self, at: u64, bytes_max: usize) -> Result<Vec<u8>, PortError> {
         let left = self.len.saturating_sub(at);
         let bytes = usize::try_from(left).map_or(bytes_max, |left| left.min(bytes_max));
-        let mut piece = vec![0; bytes];
-        let mut filled = 0;
-        while filled < bytes {
-            match self.file.read_at(&mut piece[filled..], at + filled as u64) {
-                Ok(0) => return Err(self.damaged(at + filled as u64)),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let mut piece = Vec::with_capacity(bytes);
+        while piece.len() < bytes {
+            let from = at + piece.len() as u64;
+            // Into memory that was not written to before: that would cost as much as the read.
+            match pread(&self.file, spare_capacity(&mut piece), from) {
+                Ok(0) => return Err(self.damaged(from)),
+                Ok(_) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(unavailable(&self.path, &error.to_string())),
             }
         }
+        // The allocator may have given more room than was asked for.
+        piece.truncate(bytes);
         Ok(piece)
     }
 

@@ -15,5 +15,6 @@ pub mod files;
 pub mod http;
 pub mod import;
 pub mod ports;
+pub mod rows;
 pub mod service;
 pub mod serving;

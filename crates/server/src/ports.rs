@@ -454,32 +454,4 @@ pub(crate) fn without_secrets(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn an_adapter_of_a_later_release_is_refused_without_its_secrets() {
-        let settings = Settings {
-            state: "redis://user:pass@cache:6379".to_owned(),
-            ..Settings::default()
-        };
-        let error = Stores::open(&settings).err().map(|error| error.to_string());
-        let want = "state = \"redis://…@cache:6379\": this release has no such adapter";
-        assert_eq!(error.as_deref(), Some(want));
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_directory_has_one_owner() {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            data_dir: dir.path().join("data"),
-            ..Settings::default()
-        };
-        let first = Stores::open(&settings).unwrap();
-        assert!(matches!(Stores::open(&settings), Err(OpenError::InUse(_))));
-        tokio::task::spawn_blocking(move || first.close().unwrap())
-            .await
-            .unwrap();
-        assert!(Stores::open(&settings).is_ok());
-    }
-}
+mod tests;

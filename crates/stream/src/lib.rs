@@ -33,7 +33,7 @@ pub use rows::{
 };
 pub use shop::{Bans, ShopStage};
 pub use slates::{SlateOptions, SlateStage};
-pub use task::{AssignError, EachChange, HOT_KEYS_MAX, Task};
+pub use task::{AssignError, EachChange, HOT_KEYS_MAX, OUTPUT_BYTES_MAX, Task};
 pub use user::{Sessions, UserStage};
 pub use working::Working;
 

@@ -38,6 +38,8 @@ pub struct Outbox {
     offset: u64,
     muted: bool,
     rejected: u64,
+    /// Bytes sent since they were taken last.
+    bytes: usize,
     /// One per (topic, partition), by [`slot`].
     groups: Vec<Group>,
 }
@@ -63,6 +65,7 @@ impl Outbox {
             offset: 0,
             muted: false,
             rejected: 0,
+            bytes: 0,
             groups: Vec::new(),
         }
     }
@@ -91,7 +94,9 @@ impl Outbox {
             group.bytes.reserve(group.before.0);
             group.ends.reserve(group.before.1);
         }
+        let before = group.bytes.len();
         stored::encode_into(record, &mut group.bytes);
+        self.bytes += group.bytes.len() - before;
         group.ends.push(group.bytes.len() as u32);
     }
 
@@ -127,8 +132,14 @@ impl Outbox {
         std::mem::take(&mut self.rejected)
     }
 
+    /// Bytes sent since they were taken last.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes what was sent, by topic and partition.
     pub(crate) fn take(&mut self) -> Vec<Output> {
+        self.bytes = 0;
         let mut outputs = Vec::new();
         for (slot, group) in self.groups.iter_mut().enumerate() {
             if group.ends.is_empty() {

@@ -19,6 +19,10 @@ use vitrina_types::time::IngestTime;
 /// Keys one task keeps in memory after a commit, where nothing but clean ones is over.
 pub const HOT_KEYS_MAX: usize = 16_384;
 
+/// Once a batch has sent this much, the rest of it is not applied but read again: a log takes 64 MiB
+/// at once, and a batch of small records that each tell what is due may lead to any number of bytes.
+pub const OUTPUT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
 /// A task was given positions that contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AssignError {
@@ -133,7 +137,8 @@ impl<O: Operator> Task<O> {
         Ok(())
     }
 
-    /// The next offset to read: what was accepted lies below it.
+    /// The next offset to read: what was accepted lies below it. [`Self::process`] moves it back
+    /// to what it did not apply.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -199,14 +204,17 @@ impl<O: Operator> Task<O> {
         Ok(())
     }
 
-    /// Applies what was accepted. Every key named must have been loaded.
+    /// Applies what was accepted, up to the record with which its outputs reach
+    /// [`OUTPUT_BYTES_MAX`]; the position then stands behind that record, and what was accepted
+    /// beyond is to be read again. Every key named must have been loaded.
     ///
     /// When an operator panics, [`Self::current`] names the culprit and the memory is void:
     /// [`Self::assign`] before anything else.
     pub fn process(&mut self) {
         debug_assert!(self.task.is_some() || self.batch.is_empty());
         let mut task = self.task.unwrap_or_default();
-        for (offset, accepted) in std::mem::take(&mut self.batch) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (offset, accepted) in batch.drain(..) {
             self.current = Some(offset);
             self.out.begin(offset, offset < self.published);
             match accepted {
@@ -215,6 +223,9 @@ impl<O: Operator> Task<O> {
                     self.out.dead_letter(now, rejection, 1, &bytes);
                 }
                 Accepted::GivenUp(bytes, ingest_time, attempts) => {
+                    // It may have been the one that others wait for: whoever has something to
+                    // tell sends another. One too many tells nothing twice.
+                    task.continues = false;
                     let detail = format!("processing failed {attempts} times");
                     let rejection = Rejection::new("gave_up", "", detail);
                     self.out
@@ -230,7 +241,13 @@ impl<O: Operator> Task<O> {
                 rejected => task.rejected += rejected,
             }
             self.task_dirty = true;
+            if self.out.bytes() >= OUTPUT_BYTES_MAX {
+                self.position = offset + 1;
+                break;
+            }
         }
+        // Kept for its memory.
+        self.batch = batch;
         if self.task_dirty {
             self.task = Some(task);
         }

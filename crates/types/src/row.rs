@@ -125,7 +125,8 @@ pub struct Measures {
     pub visitors: Distinct,
 }
 
-/// Currencies of one kind of event a row keeps apart; others are not counted.
+/// Currencies of one kind of event a row keeps apart: those whose codes sort first, so that which
+/// they are does not depend on what was counted first. Others are not counted.
 pub const ROW_CURRENCIES_MAX: usize = 8;
 
 impl Measures {
@@ -161,9 +162,12 @@ impl Measures {
     }
 
     fn insert_value(&mut self, place: usize, value: (KindTag, Currency, Amount)) {
-        let same_kind = self.values.iter().filter(|one| one.0 == value.0);
-        if same_kind.count() < ROW_CURRENCIES_MAX {
-            self.values.insert(place, value);
+        self.values.insert(place, value);
+        let start = self.values.partition_point(|one| one.0 < value.0);
+        let end = self.values.partition_point(|one| one.0 <= value.0);
+        if end - start > ROW_CURRENCIES_MAX {
+            // One that goes never comes back: those before it only become more.
+            self.values.remove(end - 1);
         }
     }
 
@@ -286,6 +290,33 @@ mod tests {
         assert_eq!(row.revenue(), [(Currency::USD, Amount::ZERO)]);
         assert_eq!(row.conversion(), Some(0.5));
         assert_eq!(row.visitors.estimate(), 2);
+    }
+
+    /// Beyond the bound too, a sum depends on what was counted and not on its order.
+    #[test]
+    fn currencies_beyond_the_bound_do_not_depend_on_the_order() {
+        let codes = [
+            "AED", "BRL", "CHF", "DKK", "EUR", "GBP", "HUF", "INR", "JPY", "USD",
+        ];
+        let counted = |codes: &mut dyn Iterator<Item = &&str>| {
+            let mut row = Measures::default();
+            for code in codes {
+                let currency = Currency::new(code).unwrap();
+                let one = Amount::from_units(1.0).ok();
+                row.add(tag("view"), one.map(|one| (currency, one)), None);
+                row.add(tag("click"), money(2.0), None);
+            }
+            row
+        };
+        let all = counted(&mut codes.iter());
+        assert_eq!(all.values_of("view").count(), ROW_CURRENCIES_MAX);
+        assert_eq!(all.values_of("click").count(), 1);
+        assert_eq!(counted(&mut codes.iter().rev()), all);
+        for cut in 0..codes.len() {
+            let mut sum = counted(&mut codes[cut..].iter());
+            sum.merge(&counted(&mut codes[..cut].iter()));
+            assert_eq!(sum, all, "cut at {cut}");
+        }
     }
 
     #[test]

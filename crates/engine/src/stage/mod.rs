@@ -50,6 +50,10 @@ pub(crate) struct Stage<O: Operator> {
     attempts: FxHashMap<(Partition, Offset), u32>,
     on_change: OnChange<O::Value>,
     last_commit: IngestTime,
+    /// Bytes of one partition read in one round.
+    read_bytes: usize,
+    /// Whether commits coalesce however little there is to do.
+    is_bulk: bool,
     /// Tasks that went to somebody else, which a right worker forgets.
     parked: Vec<Slot<O>>,
 }
@@ -133,7 +137,19 @@ impl<O: Operator> Stage<O> {
             attempts: FxHashMap::default(),
             on_change,
             last_commit: IngestTime(0),
+            read_bytes: round::READ_BYTES,
+            is_bulk: false,
             parked: Vec::new(),
+        }
+    }
+
+    /// The same stage for old data only: it reads `read_bytes` of a partition in one round, and
+    /// commits as after a large one, whoever waits for it.
+    pub(crate) fn in_bulk(self, read_bytes: usize) -> Self {
+        Self {
+            read_bytes,
+            is_bulk: true,
+            ..self
         }
     }
 

@@ -23,9 +23,7 @@ impl Outputs {
         self.bytes += output.bytes.len();
         let target = (output.topic, output.partition);
         let records = self.records.entry(target).or_default();
-        for record in output.records() {
-            records.push(record);
-        }
+        records.append(output.bytes, output.ends);
     }
 
     /// Adds how far the task in slot `place` has come.

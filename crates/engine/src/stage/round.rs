@@ -16,7 +16,7 @@ use vitrina_stream::Operator;
 
 /// Bytes of one partition read in one round. An order of 200 lines makes some 400 times its bytes
 /// in outputs, so this bounds a publish too: below a third of what a log call may carry.
-const READ_BYTES: usize = 64 * 1_024;
+pub(super) const READ_BYTES: usize = 64 * 1_024;
 /// Outputs of a round beyond this are published before the next partition is read.
 const PUBLISH_BYTES: usize = 8 * 1_024 * 1_024;
 /// A record whose processing panics this often is given up.
@@ -65,10 +65,13 @@ impl<O: Operator> Stage<O> {
             }
         }
         self.publish(&mut outputs, &member, shared, seat).await?;
-        let live = records <= BACKFILL_ROUND;
+        let live = records <= BACKFILL_ROUND && !self.is_bulk;
         let since_ms = shared.now().since_ms(self.last_commit);
         let interval_ms = shared.options.commit_interval.as_millis() as i64;
-        if records > 0 && (live || since_ms >= interval_ms || since_ms < 0) {
+        // Also where nothing came: what a backlog left must not wait until the other stages of
+        // this worker rest.
+        let is_due = since_ms >= interval_ms || since_ms < 0;
+        if is_due || (records > 0 && live) {
             self.commit_all(shared).await?;
         }
         Ok(records)
@@ -92,11 +95,11 @@ impl<O: Operator> Stage<O> {
         end: Offset,
         shared: &Shared,
     ) -> Result<usize, EngineError> {
-        let at = self.at(self.partition(place));
+        let (at, read_bytes) = (self.at(self.partition(place)), self.read_bytes);
         let slot = &mut self.slots[place];
         let position = slot.task.position();
         let log = &shared.ports.log;
-        let read = log.read(O::INPUT, at.partition, position, READ_BYTES);
+        let read = log.read(O::INPUT, at.partition, position, read_bytes);
         let records = read.await?;
         if records.is_empty() {
             slot.task.skip_to(end);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::options::{EngineOptions, Ports};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use vitrina_ports::log::{Append, Records};
 use vitrina_ports::seat::solo::SoloSeat;
 use vitrina_stream::{Outbox, UserStage, Working};
@@ -125,4 +126,48 @@ async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_o
     let found = shared.ports.state.get_many(at, &key).await.unwrap();
     let value: UserValue = stored::decode(found.values[0].as_deref().unwrap()).unwrap();
     assert_eq!(value.as_state().unwrap().counters.of("view"), 2);
+}
+
+/// What a backlog left is committed when it is time, also while only other stages have work.
+#[tokio::test]
+async fn the_last_round_of_a_backlog_is_committed_in_time_although_nothing_follows_it() {
+    const TICKS: u64 = 2_500;
+    let partition = Partition(0);
+    let ports = Ports::in_memory();
+    let mut records = Records::default();
+    for _ in 0..TICKS {
+        records.push(&stored::encode(&UserEnvelope {
+            ingest_time: IngestTime(1_000),
+            backfill: false,
+            record: UserRecord::Tick,
+        }));
+    }
+    let append = Append {
+        topic: Topic::UserEvents,
+        partition,
+        records,
+    };
+    let time = Arc::new(AtomicI64::new(1_000_000));
+    let told = Arc::clone(&time);
+    let clock = Arc::new(move || IngestTime(told.load(Ordering::Relaxed)));
+    let shared = Shared::new(ports, EngineOptions::default(), clock);
+    let make = |partition| Task::new(UserStage::default(), partition);
+    let mut stage = Stage::new(Space::Users, Box::new(make), Box::new(|_, _| {}));
+    let tasks = vec![TaskId {
+        topic: Topic::UserEvents,
+        partition,
+    }];
+    stage.take(&tasks, &shared);
+    let mut seat = SoloSeat::new(Arc::clone(&shared.ports.log), tasks);
+    stage.assign(&shared, &mut seat).await.unwrap();
+    stage.last_commit = shared.now();
+    shared.ports.log.append(vec![append]).await.unwrap();
+    let round = stage.round(&shared, &mut seat).await.unwrap();
+    assert_eq!(round as u64, TICKS, "all of them in one round");
+    let applied = || shared.applied(Space::Users, partition);
+    assert_eq!(applied(), 0, "commits coalesce");
+    let interval = shared.options.commit_interval.as_millis() as i64;
+    time.fetch_add(interval, Ordering::Relaxed);
+    assert_eq!(stage.round(&shared, &mut seat).await.unwrap(), 0);
+    assert!(applied() >= TICKS);
 }

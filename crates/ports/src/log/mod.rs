@@ -36,6 +36,27 @@ impl Records {
         self.ends.push(self.bytes.len() as u32);
     }
 
+    /// Adds records that are back to back in `bytes`, each ending where `ends` says, ascending. Where
+    /// there are none yet this costs nothing.
+    ///
+    /// # Panics
+    /// Where the last of `ends` is not the length of `bytes`.
+    pub fn append(&mut self, bytes: Vec<u8>, ends: Vec<u32>) {
+        let last = ends.last().copied().unwrap_or_default();
+        assert_eq!(
+            last as usize,
+            bytes.len(),
+            "records end where their bytes do"
+        );
+        if self.ends.is_empty() {
+            *self = Self { bytes, ends };
+            return;
+        }
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&bytes);
+        self.ends.extend(ends.iter().map(|end| start + end));
+    }
+
     /// Records held.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -12,7 +12,7 @@ const COLUMNS = [
   "at_ms", "events_per_s", "answers_per_s", "freshness_p50_ms", "freshness_p95_ms",
   "freshness_p99_ms", "answer_p50_ms", "answer_p99_ms", "lag",
   "lag_users", "lag_products", "lag_slates", "lag_rows", "lag_shop", "lag_sinks",
-  "delay_users_s", "delay_products_s", "delay_rows_s",
+  "delay_users_s", "delay_products_s", "delay_slates_s", "delay_rows_s",
 ];
 
 const history = Object.fromEntries(COLUMNS.map((key) => [key, []]));

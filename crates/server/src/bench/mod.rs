@@ -14,8 +14,12 @@ mod freshness;
 mod import;
 mod intake;
 mod load;
+mod made;
+mod naive;
+mod rows;
 mod start;
 mod subject;
+mod topology;
 mod wire;
 
 use figure::{Figure, Machine};
@@ -78,10 +82,21 @@ macro_rules! benches {
 benches! {
     "footprint" => footprint::run,
     "import" => import::run,
+    "rows" => rows::run,
+    "topology" => topology::run,
     "intake" => intake::run,
     "freshness" => freshness::run,
     "answers" => answers::run,
     "start" => start::run,
+}
+
+/// Writes `count` made events to two files in `directory`, by half of the users: what
+/// `bench/flink/README.md` compares systems on.
+///
+/// # Errors
+/// The files'.
+pub fn write_events(count: u64, directory: &Path) -> Result<(), BenchError> {
+    made::Shop::COMPARED.write(count, 2, directory).map(drop)
 }
 
 /// Runs the benchmarks called `wanted`, all of them when it is empty. `scratch` is an empty

@@ -2,7 +2,7 @@
 
 use super::{
     backup, ban, bench, checkpoint, config, dead_letters, demo, explain, filtered_events, import,
-    late_events, product, recommend, replay, restore, serve,
+    late_events, product, recommend, replay, restore, rows, serve,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -112,6 +112,8 @@ pub enum Command {
     LateEvents(late_events::LateEventsArgs),
     /// Look at offered products that a ban holds back
     FilteredEvents(filtered_events::FilteredEventsArgs),
+    /// Make window rows straight from files of events; can be stopped and run again
+    Rows(rows::RowsArgs),
     /// Measure this machine at the main job
     Bench(bench::BenchArgs),
     /// Print the OpenAPI document

@@ -28,6 +28,7 @@ mod product;
 mod recommend;
 mod replay;
 mod restore;
+mod rows;
 mod serve;
 mod shell;
 mod status;
@@ -79,6 +80,7 @@ async fn run(shell: &Shell, command: Command) -> Result<(), Failure> {
         Command::Checkpoint(args) => checkpoint::run(shell, &args).await,
         Command::Replay(args) => replay::run(shell, &args).await,
         Command::Restore(args) => restore::run(shell, &args).await,
+        Command::Rows(args) => rows::run(shell, &args).await,
         Command::Config(args) => config::run(shell, &args),
         Command::DeadLetters(args) => dead_letters::run(shell, &args).await,
         Command::LateEvents(args) => late_events::run(shell, &args).await,

@@ -193,6 +193,7 @@ fn history_message(ring: &Ring) -> Bytes {
         "lag_sinks": column(ring, |p| p.stream.lag_sinks),
         "delay_users_s": column(ring, |p| p.stream.delay_users_s),
         "delay_products_s": column(ring, |p| p.stream.delay_products_s),
+        "delay_slates_s": column(ring, |p| p.stream.delay_slates_s),
         "delay_rows_s": column(ring, |p| p.stream.delay_rows_s),
     });
     message("history", columns.to_string())

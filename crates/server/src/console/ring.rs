@@ -33,6 +33,8 @@ pub struct StreamPoint {
     pub delay_users_s: Option<f64>,
     /// … of the product stage.
     pub delay_products_s: Option<f64>,
+    /// … of the slate stage.
+    pub delay_slates_s: Option<f64>,
     /// … of the row stage.
     pub delay_rows_s: Option<f64>,
     /// Windows and sessions that are open.
@@ -48,7 +50,12 @@ pub struct StreamPoint {
 impl StreamPoint {
     /// The longest delay of a watermark, in seconds.
     pub fn delay_s(&self) -> Option<f64> {
-        let delays = [self.delay_users_s, self.delay_products_s, self.delay_rows_s];
+        let delays = [
+            self.delay_users_s,
+            self.delay_products_s,
+            self.delay_slates_s,
+            self.delay_rows_s,
+        ];
         delays.into_iter().flatten().reduce(f64::max)
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod browser;
+mod checkpoints;
 mod cli;
 mod disk_full;
 mod http;

@@ -3,6 +3,7 @@
 //! Not the intake: nothing is normalised but what is counted, and fields nobody counts are passed
 //! over unread. Names of fields are those of the common dumps.
 
+use super::scan;
 use crate::options::{LineOptions, LineValue};
 use serde::Deserializer;
 use serde::de::{self, Deserialize, IgnoredAny, MapAccess, Visitor};
@@ -44,8 +45,10 @@ pub(super) fn read(bytes: &[u8], options: &LineOptions) -> Result<Line, Rejectio
     // Checked once: the parser would check text by text.
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Rejection::new("invalid_utf8", "", "the event is not UTF-8"))?;
-    let draft: Draft = serde_json::from_str(text)
-        .map_err(|error| Rejection::new("invalid_event", "", error.to_string()))?;
+    let draft = match scan::draft(text) {
+        Some(draft) => draft,
+        None => parse(text)?,
+    };
     let missing = |field| Rejection::missing(field, "an event in a file needs it");
     let kind = draft.kind.ok_or_else(|| missing("event_type"))?;
     let at = draft.at.ok_or_else(|| missing("event_time"))?;
@@ -74,20 +77,26 @@ pub(super) fn read(bytes: &[u8], options: &LineOptions) -> Result<Line, Rejectio
     })
 }
 
+/// Any line, whatever its form.
+fn parse(text: &str) -> Result<Draft, Rejection> {
+    serde_json::from_str(text)
+        .map_err(|error| Rejection::new("invalid_event", "", error.to_string()))
+}
+
 /// The fields of a line, as far as they came; of one that came twice, the last.
-#[derive(Default)]
-struct Draft {
-    at: Option<EventTime>,
-    kind: Option<KindTag>,
-    product: Option<ProductId>,
-    price: Option<Amount>,
-    quantity: Option<u32>,
-    currency: Option<Currency>,
-    visitor: Option<u64>,
+#[derive(Debug, PartialEq, Default)]
+pub(super) struct Draft {
+    pub(super) at: Option<EventTime>,
+    pub(super) kind: Option<KindTag>,
+    pub(super) product: Option<ProductId>,
+    pub(super) price: Option<Amount>,
+    pub(super) quantity: Option<u32>,
+    pub(super) currency: Option<Currency>,
+    pub(super) visitor: Option<u64>,
 }
 
 /// What a field is.
-enum Field {
+pub(super) enum Field {
     At,
     Kind,
     Product,
@@ -156,17 +165,29 @@ impl Visitor<'_> for FieldVisitor {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Field, E> {
-        Ok(match name.as_bytes() {
-            b"ts" | b"event_time" | b"timestamp" => Field::At,
-            b"type" | b"event_type" => Field::Kind,
-            b"product_id" => Field::Product,
-            b"price" => Field::Price,
-            b"qty" | b"quantity" => Field::Quantity,
-            b"currency" => Field::Currency,
-            b"user_id" => Field::User,
-            _ => Field::Other,
-        })
+        Ok(field(name.as_bytes()))
     }
+}
+
+/// The field with this name.
+#[inline]
+pub(super) fn field(name: &[u8]) -> Field {
+    match name {
+        b"ts" | b"event_time" | b"timestamp" => Field::At,
+        b"type" | b"event_type" => Field::Kind,
+        b"product_id" => Field::Product,
+        b"price" => Field::Price,
+        b"qty" | b"quantity" => Field::Quantity,
+        b"currency" => Field::Currency,
+        b"user_id" => Field::User,
+        _ => Field::Other,
+    }
+}
+
+/// The kind of event with this name.
+#[inline]
+pub(super) fn kind(name: &str) -> Option<KindTag> {
+    KindTag::of(if name == "cart" { "add_to_cart" } else { name })
 }
 
 struct KindName(KindTag);
@@ -181,9 +202,8 @@ impl Visitor<'_> for KindVisitor {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<KindName, E> {
-        let known = if name == "cart" { "add_to_cart" } else { name };
-        let tag = KindTag::of(known);
-        tag.map(KindName)
+        kind(name)
+            .map(KindName)
             .ok_or_else(|| E::invalid_value(de::Unexpected::Str(name), &self))
     }
 }
@@ -210,7 +230,7 @@ impl Visitor<'_> for ProductVisitor {
     }
 }
 
-struct UserHash(u64);
+pub(super) struct UserHash(pub(super) u64);
 struct UserVisitor;
 read_as!(UserHash, UserVisitor, deserialize_any);
 
@@ -233,7 +253,7 @@ impl Visitor<'_> for UserVisitor {
 }
 
 /// The hash of the key of a user's state, as the user stage has it; `None` for what is no id.
-fn user_hash(id: &[u8]) -> Option<UserHash> {
+pub(super) fn user_hash(id: &[u8]) -> Option<UserHash> {
     if id.is_empty() || id.len() > ID_BYTES_MAX {
         return None;
     }
@@ -244,7 +264,7 @@ fn user_hash(id: &[u8]) -> Option<UserHash> {
 }
 
 /// Digits of the largest number.
-const DIGITS_MAX: usize = 20;
+pub(super) const DIGITS_MAX: usize = 20;
 
 /// The decimal digits of `number`.
 fn decimal(mut number: u64, digits: &mut [u8; DIGITS_MAX]) -> &[u8] {
@@ -302,6 +322,75 @@ mod tests {
         for (name, text, want) in cases {
             let got = read(text.as_bytes(), &LineOptions::default());
             assert_eq!(got.as_ref().ok(), want.as_ref(), "{name}: {got:?}");
+            agrees(text);
+        }
+    }
+
+    /// Where the quick look answers, the parser answers the same. Answers whether it did.
+    fn agrees(text: &str) -> bool {
+        let quick = scan::draft(text);
+        if let Some(draft) = &quick {
+            assert_eq!(parse(text).as_ref().ok(), Some(draft), "{text}");
+        }
+        quick.is_some()
+    }
+
+    /// Values of every kind, right and wrong, as every field.
+    #[test]
+    fn the_quick_look_agrees_with_the_parser() {
+        #[rustfmt::skip]
+        let names = [
+            "ts", "event_time", "type", "event_type", "product_id", "price", "qty", "currency",
+            "user_id", "x", "",
+        ];
+        #[rustfmt::skip]
+        let values = [
+            "0", "00", "01", "-1", "1", "12", "1767607200000", "9223372036854775807",
+            "9223372036854775808", "9999999999999999999", "18446744073709551616", "1.5", "1.",
+            ".5", "0.0", "0.00001", "12.3456", "12.34567", "123456789.12", "99999999999.9999",
+            "1234567890123.4", "1e3", "1.5e3", "-0.5", "NaN", "true", "null", "[1]", "{}", "",
+            " 1", "\"\"", "\"view\"", "\"cart\"", "\"dance\"", "\"usd\"", "\"us\"", "\"a b\"",
+            "\"товар\"", "\"a\\u0062\"", "\"12.5\"", "\"2026-01-05T10:00:00Z\"", "\"open",
+            "\"tab\tbed\"", "\"\u{7f}\"", "\"1234567890123456789012345\"",
+        ];
+        let mut quick = 0;
+        for name in names {
+            for value in values {
+                for end in [
+                    "}",
+                    "} ",
+                    "}}",
+                    ",}",
+                    ",\"y\":1}",
+                    "",
+                    ",\"type\":\"view\"}",
+                ] {
+                    quick += usize::from(agrees(&format!("{{\"{name}\":{value}{end}")));
+                }
+            }
+        }
+        assert!(quick > 200, "{quick}");
+    }
+
+    proptest::proptest! {
+        /// A line with a byte changed anywhere is read as the parser reads it.
+        #[test]
+        fn the_quick_look_agrees_on_damaged_lines(place in 0usize..200, byte in 0x20u8..0x7f, cut in 0usize..400) {
+            let line = r#"{"event_id":"e0000000007","ts":1767607200000,"user_id":424770,"session_id":"s00d7e8f2","type":"cart","product_id":45544,"category":"electronics.phone","price":371.84,"qty":2,"device":"mobile"}"#;
+            proptest::prop_assert!(agrees(line));
+            let mut bytes = line.as_bytes().to_vec();
+            if let Some(at) = bytes.get_mut(place) {
+                *at = byte;
+            }
+            bytes.truncate(cut.max(1));
+            agrees(std::str::from_utf8(&bytes).unwrap());
+        }
+
+        /// Prices are read as the parser reads them.
+        #[test]
+        fn the_quick_look_agrees_on_prices(units in 0u64..100_000_000_000, decimals in "[0-9]{0,5}") {
+            let dot = if decimals.is_empty() { "" } else { "." };
+            agrees(&format!(r#"{{"price":{units}{dot}{decimals}}}"#));
         }
     }
 

@@ -23,6 +23,10 @@ use vitrina_types::topic::Topic;
 /// [`ROWS_PER_RECORD`]: the 256 markers behind a file then suffice for any number of sums.
 const SHARE_PER_MARKER: usize = 16;
 
+/// After so many lines what is due is told, also where the file has come no further: a line of a
+/// far future would else keep everything behind it in memory until the file ends.
+const LINES_PER_TELLING: u64 = 65_536;
+
 /// Sums up lines of files by product and window.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LineStage {
@@ -93,7 +97,8 @@ impl Operator for LineStage {
             Some(told) => told.0 < reached.0 && window_of(EventTime(told.0)) < window_of(reached),
             None => true,
         };
-        if is_news || task.continues {
+        let is_time = task.applied.is_multiple_of(LINES_PER_TELLING);
+        if is_news || task.continues || is_time {
             self.tell(Watermark(reached.0), ROWS_PER_RECORD, partials, task, out);
         }
     }

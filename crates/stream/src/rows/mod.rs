@@ -11,6 +11,7 @@ mod lane;
 mod line;
 mod lines;
 mod partials;
+mod scan;
 mod sheet;
 mod stage;
 mod table;

@@ -89,8 +89,13 @@ impl RowStage {
         }
         let Gathered { gather, open } = &mut state.resident;
         let reached = gather.reached();
+        let short = self.options.windowing();
         for windowing in self.options.windowings(key.dimension) {
             for window in windowing.windows_of(at) {
+                // One length may be set for both: the row of a window is one all the same.
+                if windowing != short && window == short.newest_of(at) {
+                    continue;
+                }
                 let closed = is_closed(lane, window, reached, self.options.grace_ms);
                 let part = if lane == Lane::Live && !closed {
                     0

@@ -4,10 +4,15 @@ use crate::make::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use vitrina_stream::driver::Driver;
-use vitrina_stream::{FINISHED, Gather, Lane, Partials, ROWS_PER_RECORD, Resident, Windowing};
+use vitrina_stream::{
+    FINISHED, Gather, Lane, LineStage, Operator, Partials, ProductOptions, ROWS_PER_RECORD,
+    Resident, RowStage, Task, UserOptions, Windowing,
+};
 use vitrina_types::event::KindTag;
+use vitrina_types::partition::Partition;
 use vitrina_types::record::{RowEnvelope, RowRecord, Upstream};
 use vitrina_types::row::{Dimension, Measures, RowKey, TimeWindow, WindowRow};
+use vitrina_types::stored;
 use vitrina_types::time::{EventTime, IngestTime, Progress, Watermark};
 use vitrina_types::topic::Topic;
 
@@ -281,6 +286,83 @@ fn more_rows_than_one_record_tells() {
     driver.run();
     assert_eq!(driver.open(), [0, 0, 0]);
     assert_eq!(driver.records(Topic::WindowRows).count(), count);
+}
+
+/// Where the longer windows of placements are set as long as the others, a row is one all the same.
+#[test]
+fn a_window_counts_once_whatever_it_comes_of() {
+    let mut options = ProductOptions::default();
+    options.rows.placement_window_ms = options.rows.row_window_ms;
+    let mut driver = Driver::new(UserOptions::default(), options);
+    let key = RowKey::new(Dimension::Placement, "home");
+    driver.pipe_in_rows(&part(&key, 7 * MINUTE, false));
+    driver.pipe_in_rows(&reached(DAY, None));
+    driver.run();
+    let rows: Vec<WindowRow> = driver.decoded(Topic::WindowRows);
+    let told = rows.iter().map(|row| {
+        let start = (row.window.start.0 - START) / MINUTE;
+        (start, row.pane, row.measures.events.of("view"))
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(0, 0, 1), (5, 0, 1)]);
+}
+
+/// Gives one record to a task without a store; answers what it sent to `topic`.
+fn give<O: Operator>(task: &mut Task<O>, record: &[u8], topic: Topic) -> Vec<Vec<u8>> {
+    let offset = task.position();
+    for key in task.accept([(offset, record)].into_iter()) {
+        task.load(key, None).unwrap();
+    }
+    task.process();
+    let outputs = task.take_outputs().into_iter();
+    let outputs = outputs.filter(|output| output.topic == topic);
+    let records = outputs.flat_map(|o| o.records().map(<[u8]>::to_vec).collect::<Vec<_>>());
+    records.collect()
+}
+
+/// What a task is still to tell does not wait for a record that was given up.
+#[test]
+fn telling_goes_on_where_its_record_was_given_up() {
+    let count = 2 * ROWS_PER_RECORD + 1;
+    let mut task = Task::new(RowStage::default(), Partition(5));
+    for place in 0..count {
+        let key = RowKey::new(Dimension::Product, format!("p{place}"));
+        give(
+            &mut task,
+            &stored::encode(&part(&key, 0, false)),
+            Topic::RowSignals,
+        );
+    }
+    let time = |ms| stored::encode(&reached(ms, None));
+    let next = give(&mut task, &time(10 * MINUTE), Topic::RowSignals);
+    assert_eq!(next.len(), 1);
+    task.give_up(task.position(), 3);
+    assert_eq!(give(&mut task, &next[0], Topic::DeadLetters).len(), 1);
+    let next = give(&mut task, &time(11 * MINUTE), Topic::RowSignals);
+    assert_eq!(next.len(), 1, "another record is on its way");
+    assert_eq!(give(&mut task, &next[0], Topic::WindowRows).len(), 1);
+    assert!(!task.task_state().continues);
+}
+
+/// One line of a far future does not keep the rest of its file in memory.
+#[test]
+fn what_lies_behind_a_far_line_is_told_before_the_end() {
+    const LINES: usize = 66_000;
+    let line = |at: i64, of: usize| format!(r#"{{"ts":{at},"type":"view","product_id":"p{of}"}}"#);
+    let mut task = Task::new(LineStage::default(), Partition(0));
+    let mut told = 0;
+    for (offset, at) in std::iter::once(DAY * 365_000 * 8)
+        .chain((0..).map(|_| START))
+        .enumerate()
+        .take(LINES)
+    {
+        told += give(&mut task, line(at, offset).as_bytes(), Topic::RowSignals).len();
+    }
+    assert!(told > 60_000, "{told} told");
+    for _ in 0..4 {
+        told += give(&mut task, b"", Topic::RowSignals).len();
+    }
+    assert!(told >= LINES, "{told} told");
+    assert_eq!(task.open(), 0);
 }
 
 proptest! {

@@ -3,7 +3,9 @@
 use crate::make::*;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use vitrina_stream::{AssignError, Operator, Outbox, Task, UserStage, Working, decode_stored};
+use vitrina_stream::{
+    AssignError, OUTPUT_BYTES_MAX, Operator, Outbox, Task, UserStage, Working, decode_stored,
+};
 use vitrina_types::event::{Kind, Rejection};
 use vitrina_types::partition::Partition;
 use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
@@ -48,6 +50,74 @@ impl Operator for Fragile {
             out.send(Topic::UserEvents, Partition(3), record);
         }
     }
+}
+
+/// Makes a quarter of what a batch may send of every record.
+#[derive(Clone)]
+struct Loud;
+
+impl Operator for Loud {
+    type Record = UserEnvelope;
+    type Value = UserValue;
+    type Resident = ();
+
+    const NAME: &'static str = "loud";
+    const INPUT: Topic = Topic::UserEvents;
+
+    fn decode(&self, bytes: &[u8]) -> Result<UserEnvelope, Rejection> {
+        decode_stored(bytes)
+    }
+
+    fn keys(&self, _: &UserEnvelope, _: &mut Vec<String>) {}
+
+    fn ingest_time(&self, record: &UserEnvelope) -> IngestTime {
+        record.ingest_time
+    }
+
+    fn apply(
+        &self,
+        record: &UserEnvelope,
+        _: &mut Working<UserValue>,
+        _: &mut TaskState,
+        out: &mut Outbox,
+    ) {
+        let letter = DeadLetter {
+            ingest_time: record.ingest_time,
+            source: "".into(),
+            rejection: Rejection::new("loud", "", ""),
+            attempts: 1,
+            bytes: vec![7; OUTPUT_BYTES_MAX / 4],
+        };
+        out.send(Topic::DeadLetters, Partition(0), &letter);
+    }
+}
+
+/// What a log cannot take at once is not sent at once, and nothing is left out or sent twice.
+#[test]
+fn a_batch_ends_where_its_outputs_are_many() {
+    let records: Vec<_> = (0..10).map(tick).collect();
+    let log = bytes(&records);
+    let mut task = Task::new(Loud, Partition(0));
+    let mut ends = Vec::new();
+    let mut sent = Vec::new();
+    while task.position() < 10 {
+        let missing = feed(&mut task, &log);
+        load_nothing(&mut task, missing);
+        task.process();
+        ends.push(task.position());
+        sent.extend(letters(&mut task));
+    }
+    assert_eq!(ends, [4, 8, 10]);
+    assert_eq!(task.task_state().applied, 10);
+    let times: Vec<i64> = sent.iter().map(|l| l.ingest_time.0 - START).collect();
+    assert_eq!(times, (0..10).collect::<Vec<_>>());
+    // What was sent before is sent no more, and ends no batch.
+    task.assign(0, 10).unwrap();
+    let missing = feed(&mut task, &log);
+    load_nothing(&mut task, missing);
+    task.process();
+    assert_eq!(task.position(), 10);
+    assert!(task.take_outputs().is_empty());
 }
 
 fn bytes(records: &[UserEnvelope]) -> Vec<Vec<u8>> {

@@ -26,6 +26,7 @@ pub(super) fn point(status: &Status) -> StreamPoint {
         lag_sinks: status.sinks.iter().map(|sink| sink.lag).sum(),
         delay_users_s: delay("users"),
         delay_products_s: delay("products"),
+        delay_slates_s: delay("slates"),
         delay_rows_s: delay("rows"),
         open_windows: status.open_windows,
         late_events: status.late_events,

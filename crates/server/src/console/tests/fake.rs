@@ -16,7 +16,7 @@ pub(crate) const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&</script>";
 pub(crate) struct Fake {
     now: AtomicI64,
     banned: Mutex<Vec<String>>,
-    empty: bool,
+    pub(super) empty: bool,
 }
 
 impl Fake {
@@ -42,7 +42,7 @@ impl Fake {
         self.now.fetch_add(seconds * 1_000, Ordering::Relaxed);
     }
 
-    fn ago(&self, seconds: i64) -> EventTime {
+    pub(super) fn ago(&self, seconds: i64) -> EventTime {
         self.now().plus_ms(-seconds * 1_000)
     }
 
@@ -134,6 +134,7 @@ impl ConsoleSource for Fake {
                 lag_sinks: (6.0 + 5.0 * noise).max(0.0) as u64,
                 delay_users_s: Some(5.0 + t % 10.0),
                 delay_products_s: Some(5.6 + t % 10.0),
+                delay_slates_s: Some(5.1 + t % 10.0),
                 delay_rows_s: Some(6.3 + t % 10.0),
                 open_windows: 8_204 + (200.0 * wave) as u64,
                 late_events: 118,
@@ -275,91 +276,7 @@ impl ConsoleSource for Fake {
     }
 
     fn stream(&self, limit: usize) -> Answered<'_, StreamStatus> {
-        if self.empty {
-            return ready(StreamStatus::default());
-        }
-        let point = self.reading().stream;
-        let stage = |name: &str, topic: &str, lag, delay: Option<f64>, windows| StageLine {
-            name: name.into(),
-            topic: topic.into(),
-            lag,
-            delay: delay.map(|delay| format!("{delay:.1} s")),
-            open_windows: windows,
-            late_events: windows / 70,
-        };
-        let sink = |name: &str, topic: &str, lag| SinkLine {
-            name: name.into(),
-            topic: topic.into(),
-            lag,
-        };
-        let late = (0..limit.min(6)).map(|n| LateLine {
-            at: self.ago(n as i64 * 41 + 3),
-            dimension: ["product", "session", "category"][n % 3].into(),
-            id: [
-                card(4).shown_as,
-                "u/541312140".into(),
-                "electronics.audio".into(),
-            ][n % 3]
-                .clone(),
-            window: format!("11:{}0", n % 6),
-            kinds: ["view", "view, add_to_cart", "purchase"][n % 3].into(),
-            late: format!("{} min {} s", n, 7 * n + 4),
-        });
-        let rows = (0..limit).map(|n| RowLine {
-            card: card(n),
-            window: ["11:40–11:50", "11:30–11:40"][n % 2].into(),
-            views: 412 / (n as u64 + 1),
-            carts: 31 / (n as u64 + 1),
-            purchases: 12 / (n as u64 + 2),
-            visitors: 290 / (n as u64 + 1),
-            revenue: if n % 3 == 0 {
-                String::new()
-            } else {
-                format!("{}.90 USD", 1_200 / n)
-            },
-        });
-        let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        ready(StreamStatus {
-            stages: vec![
-                stage(
-                    "User stage",
-                    "user-events",
-                    point.lag_users,
-                    point.delay_users_s,
-                    1_204,
-                ),
-                stage(
-                    "Product stage",
-                    "product-signals",
-                    point.lag_products,
-                    point.delay_products_s,
-                    4_900,
-                ),
-                stage("Slate stage", "slate-signals", point.lag_slates, None, 0),
-                stage(
-                    "Row stage",
-                    "row-signals",
-                    point.lag_rows,
-                    point.delay_rows_s,
-                    2_100,
-                ),
-                stage("Shop stage", "shop-products", 0, None, 0),
-            ],
-            sinks: vec![
-                sink("analytics-sink", "window-rows", point.lag_sinks),
-                sink("catalogue-sink", "filtered-products", 0),
-                sink("requests", "client-recommendations", 0),
-            ],
-            checkpoints: vec![
-                fact("Newest", "2026-03-01t11-52-20.000z"),
-                fact("Age", "7 min 40 s"),
-                fact("Took", "1.84 s"),
-                fact("Written for it", "3.2 MiB"),
-                fact("Failed", "0"),
-            ],
-            late: late.collect(),
-            rows: rows.collect(),
-        })
+        ready(super::fake_stream::status(self, limit))
     }
 
     fn system(&self) -> Answered<'_, SystemStatus> {

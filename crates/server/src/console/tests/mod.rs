@@ -1,6 +1,7 @@
 //! The console over HTTP, on a source with fixed values.
 
 pub(crate) mod fake;
+mod fake_stream;
 mod golden;
 mod real;
 mod safety;

@@ -147,6 +147,11 @@ async fn a_late_event_makes_a_newer_pane_and_a_later_one_is_counted_as_late() {
     assert_eq!(status["sinks"].as_array().unwrap().len(), 3, "{status}");
     let after = shop.until(&rows, |_| true).await;
     assert_eq!(after["rows"][0]["events"]["view"], 3);
+    metrics_say_it(&shop).await;
+    shop.service.engine.shutdown().await;
+}
+
+async fn metrics_say_it(shop: &Shop) {
     let metrics = shop.service.get("/metrics").await;
     let metrics = String::from_utf8(metrics.body).unwrap();
     for line in [
@@ -171,7 +176,6 @@ async fn a_late_event_makes_a_newer_pane_and_a_later_one_is_counted_as_late() {
         !metrics.contains("vitrina_checkpoint"),
         "none are taken here"
     );
-    shop.service.engine.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,178 @@
+//! What a worker does to its stages, seen by a stage that only notes it.
+
+use super::*;
+use crate::options::{EngineOptions, Ports};
+use crate::stage::{StageId, Step};
+use parking_lot::Mutex;
+use std::time::Duration;
+use vitrina_ports::log::{Append, Consumed, Consumer, Offset, Records};
+use vitrina_ports::seat::Membership;
+use vitrina_ports::seat::solo::SoloSeat;
+use vitrina_ports::state::Space;
+use vitrina_ports::{PortError, PortFuture};
+use vitrina_types::partition::Partition;
+use vitrina_types::time::IngestTime;
+use vitrina_types::topic::Topic;
+
+/// What was done to a stage, in order.
+type Notes = Arc<Mutex<Vec<&'static str>>>;
+
+/// Computes nothing; its commits fail if they are to.
+struct Noting {
+    notes: Notes,
+    commits_fail: bool,
+}
+
+impl Noting {
+    fn done<'a, T: Send + 'a>(&self, what: &'static str, answer: T) -> Step<'a, T> {
+        self.notes.lock().push(what);
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+impl AnyStage for Noting {
+    fn id(&self) -> StageId {
+        StageId {
+            space: Space::Users,
+            name: "noting-stage",
+            input: Topic::UserEvents,
+        }
+    }
+
+    fn take(&mut self, _tasks: &[TaskId], _shared: &Shared) {
+        self.notes.lock().push("take");
+    }
+
+    fn forget(&mut self, _tasks: Option<&[TaskId]>, _shared: &Shared) {
+        self.notes.lock().push("forget");
+    }
+
+    fn doubt(&mut self) {
+        self.notes.lock().push("doubt");
+    }
+
+    fn assign<'a>(&'a mut self, _shared: &'a Shared, _seat: &'a mut dyn Seat) -> Step<'a, ()> {
+        self.done("assign", ())
+    }
+
+    fn round<'a>(&'a mut self, _shared: &'a Shared, _seat: &'a mut dyn Seat) -> Step<'a, usize> {
+        self.done("round", 0)
+    }
+
+    fn commit<'a>(&'a mut self, _shared: &'a Shared) -> Step<'a, ()> {
+        if self.commits_fail {
+            self.notes.lock().push("commit failed");
+            let (port, detail) = ("state", "was made to fail".to_owned());
+            return Box::pin(async { Err(PortError::Unavailable { port, detail }.into()) });
+        }
+        self.done("commit", ())
+    }
+
+    fn recheck<'a>(&'a mut self, _shared: &'a Shared) -> Step<'a, ()> {
+        self.done("recheck", ())
+    }
+}
+
+/// A seat that is told to hand one task back.
+struct Revoking(SoloSeat, Vec<TaskId>);
+
+impl Seat for Revoking {
+    fn poll(&mut self) -> PortFuture<'_, Vec<Assignment>> {
+        let tasks = std::mem::take(&mut self.1);
+        let told = (!tasks.is_empty()).then_some(Assignment::Revoked(tasks));
+        Box::pin(async move { Ok(told.into_iter().collect()) })
+    }
+
+    fn release<'a>(&'a mut self, tasks: &'a [TaskId]) -> PortFuture<'a, ()> {
+        self.0.release(tasks)
+    }
+
+    fn membership(&self) -> Option<Membership> {
+        self.0.membership()
+    }
+
+    fn send(&mut self, outputs: Vec<Append>) -> PortFuture<'_, ()> {
+        self.0.send(outputs)
+    }
+
+    fn send_positions<'a>(
+        &'a mut self,
+        consumed: Vec<Consumed>,
+        as_member: &'a Membership,
+    ) -> PortFuture<'a, ()> {
+        self.0.send_positions(consumed, as_member)
+    }
+
+    fn commit(&mut self) -> PortFuture<'_, ()> {
+        self.0.commit()
+    }
+
+    fn reset(&mut self) -> PortFuture<'_, ()> {
+        self.0.reset()
+    }
+
+    fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>> {
+        self.0.committed(consumer)
+    }
+}
+
+fn shared() -> Shared {
+    let options = EngineOptions {
+        idle_check_interval: Duration::from_millis(20),
+        ..EngineOptions::default()
+    };
+    Shared::new(Ports::in_memory(), options, Arc::new(|| IngestTime(1_000)))
+}
+
+fn worker(shared: &Shared, revoked: Vec<TaskId>, commits_fail: bool) -> (Worker, Notes) {
+    let notes = Notes::default();
+    let stage = Noting {
+        notes: Arc::clone(&notes),
+        commits_fail,
+    };
+    let seat = SoloSeat::new(Arc::clone(&shared.ports.log), Vec::new());
+    let seat = Box::new(Revoking(seat, revoked));
+    (Worker::new(seat, vec![Box::new(stage)], 0), notes)
+}
+
+/// The changes of a commit that failed are changes no more: a task that stays would go on without
+/// them, and its next commit would leave them out of its state for good.
+#[tokio::test]
+async fn a_commit_that_fails_as_tasks_are_handed_back_puts_those_that_stay_in_doubt() {
+    let shared = shared();
+    let revoked = vec![TaskId {
+        topic: Topic::UserEvents,
+        partition: Partition(0),
+    }];
+    let (mut worker, notes) = worker(&shared, revoked, true);
+    worker.turn(&shared).await.unwrap();
+    let want = ["commit failed", "doubt", "forget", "assign", "round"];
+    assert_eq!(*notes.lock(), want);
+}
+
+/// On a busy log there is always news, for other tasks; idle state is looked at all the same.
+#[tokio::test(start_paused = true)]
+async fn idle_state_is_looked_at_although_the_log_never_rests() {
+    let shared = Arc::new(shared());
+    let (mut worker, notes) = worker(&shared, Vec::new(), false);
+    let log = Arc::clone(&shared.ports.log);
+    let busy = tokio::spawn(async move {
+        loop {
+            let mut records = Records::default();
+            records.push(b"news");
+            let append = Append {
+                topic: Topic::ProductNew,
+                partition: Partition(0),
+                records,
+            };
+            log.append(vec![append]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let (mut seen, began) = (0, Instant::now());
+    while !notes.lock().contains(&"recheck") {
+        assert!(began.elapsed() < Duration::from_secs(2), "never looked");
+        worker.advance(&shared, &mut seen).await.unwrap();
+    }
+    busy.abort();
+}

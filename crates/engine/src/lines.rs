@@ -267,3 +267,6 @@ fn is_done(shared: &Shared, job: &LinesJob) -> bool {
     };
     look().is_some_and(|ends| look() == Some(ends))
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,6 +278,14 @@ impl Stores {
         self.runtime.block_on(all)
     }
 
+    /// Whether retention has taken the beginning of what the stages read.
+    fn has_expired(&self) -> bool {
+        let mut all = INPUTS
+            .into_iter()
+            .flat_map(|topic| Partition::all().map(move |partition| (topic, partition)));
+        all.any(|(topic, partition)| self.log.bounds(topic, partition).start > 0)
+    }
+
     /// What the newest checkpoint needs of the log: restore and tail must meet.
     fn checkpoint_needs(&self) -> Result<Vec<(Topic, Partition, Offset)>, PortError> {
         if !self.has_checkpoints {
@@ -300,6 +308,11 @@ impl Stores {
             }
         };
         let found = found.unwrap_or_default();
+        if found.is_empty() && self.has_expired() {
+            // Retention went before the first checkpoint: no follower can begin at the first
+            // record, and keeping the rest would only fill the disk.
+            return Ok(Vec::new());
+        }
         let at = |topic, partition| {
             let named = found
                 .iter()

@@ -116,3 +116,43 @@ fn directory(path: &Path, source: io::Error) -> OpenError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run on what another one left answers the same; another window is another job.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_run_answers_the_same_and_another_job_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("events.jsonl");
+        let line = |at: i64| {
+            format!(
+                "{{\"ts\":{at},\"type\":\"view\",\"product_id\":{},\"price\":0.1}}\n",
+                at % 7 + 1
+            )
+        };
+        let lines: String = (0..5_000)
+            .map(|n| line(1_767_607_200_000 + n * 1_000))
+            .collect();
+        std::fs::write(&file, lines).unwrap();
+        let settings = Settings {
+            data_dir: place.path().join("data"),
+            ..Settings::default()
+        };
+        let mut job = RowsJob {
+            files: vec![file],
+            window_ms: 600_000,
+            value: LineValue::Price,
+        };
+        for again in 0..2 {
+            let report = run(&settings, &job, &mut RowsOutput::none()).await.unwrap();
+            // Nine windows, in each of which every product is seen.
+            assert_eq!((report.events, report.rows), (5_000, 63), "run {again}");
+            let sum: f64 = report.sums.values().map(|sum| sum.units()).sum();
+            assert_eq!(sum, 500.0, "run {again}");
+        }
+        job.window_ms = 60_000;
+        assert!(run(&settings, &job, &mut RowsOutput::none()).await.is_err());
+    }
+}

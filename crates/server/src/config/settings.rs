@@ -123,7 +123,7 @@ impl Default for Settings {
             retention_days: 30,
             retention_bytes: 0,
             rows_keep_days: 400,
-            checkpoint_interval_s: 600,
+            checkpoint_interval_s: 0,
             checkpoint_timeout_s: 600,
             checkpoint_pause_s: 60,
             checkpoint_keep: 5,

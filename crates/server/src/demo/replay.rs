@@ -5,7 +5,7 @@ use super::{Asker, DemoError};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vitrina_engine::{Engine, EngineError, RawEvent};
+use vitrina_engine::{Engine, EngineError, RawEvent, Receipt};
 use vitrina_types::time::EventTime;
 
 /// Events per second at speed 1.
@@ -79,8 +79,8 @@ impl Replay {
 
     /// Sends the whole sample once. `told` hears how many events were sent.
     ///
-    /// At full speed its times are shifted to end now; at a pace every event happens when it is
-    /// sent.
+    /// At full speed its times are shifted to end now, and it is loaded as old data: days that pass
+    /// in a second would be late as live ones. At a pace every event happens when it is sent.
     ///
     /// # Errors
     /// The engine's, other than being busy.
@@ -107,8 +107,9 @@ impl Replay {
         for part in sample.events.chunks(BATCH) {
             let shifted =
                 |event: &SampleEvent| event.draft.event_time.map(|at| at.plus_ms(shift_ms));
-            self.send(part, round, shifted).await?;
+            let from = sent;
             sent += part.len() as u64;
+            self.load(part, round, from, shifted).await?;
             told(sent);
         }
         Ok(())
@@ -138,6 +139,36 @@ impl Replay {
         Ok(())
     }
 
+    /// Loads a part as old data; `from`: how many events of the round went before it.
+    async fn load(
+        &mut self,
+        part: &[SampleEvent],
+        round: u64,
+        from: u64,
+        at: impl Fn(&SampleEvent) -> Option<EventTime>,
+    ) -> Result<(), DemoError> {
+        let events = part.iter();
+        let events = events.map(|event| self.renamed(event, round, at(event)));
+        let (source, next) = (
+            format!("{SOURCE}-{}-{round}", self.run),
+            from + part.len() as u64,
+        );
+        let expected = (from > 0).then_some(from);
+        let import = self
+            .engine
+            .import(&source, expected, next, events.collect());
+        let receipt = import.await?;
+        self.count(part, &receipt);
+        Ok(())
+    }
+
+    fn count(&mut self, part: &[SampleEvent], receipt: &Receipt) {
+        self.sent.read += part.len() as u64;
+        self.sent.accepted += receipt.accepted as u64;
+        self.sent.rejected += receipt.rejected.len() as u64;
+        self.asker.saw(part);
+    }
+
     async fn send(
         &mut self,
         part: &[SampleEvent],
@@ -157,10 +188,7 @@ impl Replay {
                 other => break other?,
             }
         };
-        self.sent.read += part.len() as u64;
-        self.sent.accepted += receipt.accepted as u64;
-        self.sent.rejected += receipt.rejected.len() as u64;
-        self.asker.saw(part);
+        self.count(part, &receipt);
         Ok(())
     }
 

@@ -144,7 +144,7 @@ mod tests {
         let id = "x".repeat(ID_BYTES_MAX);
         let item = ShownItem {
             product: ProductId::new(&id).unwrap(),
-            score: Score::saturating(0.123_456_789),
+            score: Score::saturating(0.5),
             source: "x".repeat(32).into(),
         };
         let impression = Impression {

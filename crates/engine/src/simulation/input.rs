@@ -118,7 +118,7 @@ impl Source {
 
     /// Something that a visitor did, mostly in order, sometimes late, sometimes a duplicate.
     pub(super) fn event(&mut self, random: &mut SplitMix64) -> Arrival {
-        if !self.sent.is_empty() && random.next() % 6 == 0 {
+        if !self.sent.is_empty() && random.next().is_multiple_of(6) {
             let again = random.next() as usize % self.sent.len();
             let (json, ingest_time) = self.sent[again].clone();
             return event(&json, ingest_time);
@@ -174,7 +174,7 @@ impl Source {
         let record = ProductRecord::Ban {
             version: *version,
             target,
-            banned: random.next() % 2 == 0,
+            banned: random.next().is_multiple_of(2),
         };
         let ingest_time = self.ingest_time();
         let partition = SIMULATED[Partition::of(&ban_id).at() % SIMULATED.len()];

@@ -148,7 +148,7 @@ pub(super) fn run(seed: u64, kind: Kind) -> Result<Tally, String> {
 impl Schedule {
     fn run(&mut self) -> Result<(), String> {
         self.stormy()?;
-        if self.random.next() % 4 == 0 {
+        if self.random.next().is_multiple_of(4) {
             self.calm()?;
             self.upgrade();
             self.stormy()?;
@@ -192,7 +192,7 @@ impl Schedule {
                 let ticks = self.world.source.ticks(ahead_ms);
                 self.world.arrive(ticks);
             }
-            4 if self.random.next() % 4 == 0 => {
+            4 if self.random.next().is_multiple_of(4) => {
                 let ban = self.world.source.ban(&mut self.random);
                 self.world.arrive(vec![ban]);
             }
@@ -234,7 +234,9 @@ impl Schedule {
         }
         let step = steps[self.random.next() as usize % steps.len()];
         // Half of them are let be: a revoke is always possible, and would be all that happens.
-        if step.is_fault() && (self.random.next() % 2 == 0 || !spend(&mut self.budget.broker)) {
+        if step.is_fault()
+            && (self.random.next().is_multiple_of(2) || !spend(&mut self.budget.broker))
+        {
             return;
         }
         self.note(|| format!("{step:?}"));
@@ -282,7 +284,7 @@ impl Schedule {
             }
             2 if self.budget.lost_tails > 0 => self.lose_tail(),
             3 if spend(&mut self.budget.unknown_commits) => {
-                let took_effect = self.random.next() % 2 == 0;
+                let took_effect = self.random.next().is_multiple_of(2);
                 self.note(|| format!("next commit of {slot} is unknown, {took_effect}"));
                 let broker = &self.world.broker;
                 broker.next_commit_is_unknown(slot as u32, took_effect);
@@ -319,7 +321,7 @@ impl Schedule {
         if self.world.state.delayed_count() == 0 {
             return;
         }
-        if self.random.next() % 4 == 0 {
+        if self.random.next().is_multiple_of(4) {
             self.world.state.lose_delayed();
         } else {
             self.note(|| "a delayed state commit arrives".to_owned());

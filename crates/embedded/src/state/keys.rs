@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn every_partition_has_its_own_place() {
         let places: Vec<_> = all().map(index).collect();
-        assert_eq!(places, (0..64).map(Some).collect::<Vec<_>>());
+        let count = Space::ALL.len() * usize::from(PARTITIONS);
+        assert_eq!(places, (0..count).map(Some).collect::<Vec<_>>());
         let beyond = StatePartition {
             space: Space::Users,
             partition: Partition(PARTITIONS),

@@ -83,10 +83,10 @@ impl Core {
         let segments = self.view.read().segments.clone();
         let mut verified = Verified::default();
         for segment in &segments {
-            let named = self.folder.open(&segment_name(segment.number));
-            // The newest may not have its name yet.
-            let file = named.or_else(|_| self.folder.open(&new_name(segment.number)));
-            let file = match file {
+            let named = || self.folder.open(&segment_name(segment.number));
+            // The newest may not have its name yet, or get it between the two looks.
+            let file = named().or_else(|_| self.folder.open(&new_name(segment.number)));
+            let file = match file.or_else(|_| named()) {
                 Ok(file) => file,
                 Err(_) if self.is_gone(segment) => continue,
                 Err(error) => return Err(unavailable(&error)),

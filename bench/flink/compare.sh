@@ -50,6 +50,8 @@ files=("$events"/*.jsonl)
 ((${#files[@]} <= $(nproc))) || fail "${#files[@]} files for $(nproc) cores; Flink needs a slot for each"
 
 scratch=${VITRINA_PEERS_TMP:-${TMPDIR:-/tmp}/vitrina-peers}
+# Vitrina refuses variables of its own name that it does not know.
+unset VITRINA_PEERS_TMP
 mkdir -p "$scratch"
 scratch=$(cd "$scratch" && pwd)
 run=$(mktemp -d "$scratch/run-XXXXXX")

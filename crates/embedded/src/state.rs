@@ -1,14 +1,16 @@
 //! Keyed state on the data directory: committed in memory, flushed behind.
 //!
-//! A commit compares and sets in memory and costs no I/O. [`EmbeddedState::flush`], called about
-//! once a second, makes the event log durable first and then writes all changes with their
-//! positions in one atomic batch, so that the state on disk never stands beyond the log. What a
-//! crash takes is a tail of commits, which the engine replays from the log.
+//! A commit compares and sets in memory and costs no I/O. [`EmbeddedState::flush`], called every
+//! few seconds, makes the event log durable first and then writes all changes with their
+//! positions, all or nothing, so that the state on disk never stands beyond the log. What a crash
+//! takes is a tail of commits, which the engine replays from the log. Few changes go through the
+//! journal; many go straight into tables, which spares them the journal, the memtable and the
+//! first compaction.
 
 use crate::kv::{Kv, OnDamage, Opened, Room, Shape};
 use crate::slates::EmbeddedSlates;
 use bytes::Bytes;
-use fjall::{OwnedWriteBatch, PersistMode, Readable};
+use fjall::{PersistMode, Readable, Slice};
 use parking_lot::{Mutex, RwLock};
 use part::{Frozen, Part};
 use std::ops::Bound;
@@ -31,10 +33,6 @@ mod tests;
 const PORT: &str = "embedded state";
 /// Directory of the database in the data directory.
 const DIR: &str = "state";
-/// Bytes of changes in one batch, unless one partition alone has more: bounds the memory of a
-/// flush and what one journal holds.
-const BATCH_BYTES_MAX: usize = 32 * 1_024 * 1_024;
-
 /// Derived state and slates share a database: both may be lost.
 static SHAPE: Shape = Shape {
     port: PORT,
@@ -56,6 +54,9 @@ pub struct StateOptions {
     /// Bytes of committed changes that may wait in memory for a flush; above them commits are
     /// refused. Default 256 MiB.
     pub waiting_bytes_max: usize,
+    /// Flushes of this many bytes or more go past the journal: for fewer, a table of their own
+    /// costs more than it saves. Default 2 MiB.
+    pub bulk_bytes_min: usize,
     /// Called by every flush after it has fixed what it will write and before it writes: the log
     /// must be durable up to there when it returns.
     pub before_flush: BeforeFlush,
@@ -67,6 +68,7 @@ impl StateOptions {
         Self {
             reserve_bytes: 256 * 1_024 * 1_024,
             waiting_bytes_max: 256 * 1_024 * 1_024,
+            bulk_bytes_min: 2 * 1_024 * 1_024,
             before_flush,
         }
     }
@@ -171,12 +173,13 @@ impl EmbeddedState {
             return Ok(flushed);
         }
         (self.options.before_flush)()?;
-        let mut rest = frozen.as_slice();
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(batch_len(rest));
-            self.write_batch(batch, &mut flushed)?;
-            rest = later;
+        let bytes = frozen.iter().map(|(_, one)| one.layer.bytes()).sum();
+        if bytes < self.options.bulk_bytes_min {
+            self.write_batch(&frozen, bytes)?;
+        } else {
+            self.kv.ingest(bytes, STATE, pairs(&frozen))?;
         }
+        self.arrived(&frozen, &mut flushed);
         Ok(flushed)
     }
 
@@ -232,27 +235,33 @@ impl EmbeddedState {
     fn write_batch(
         &self,
         frozen: &[(StatePartition, Frozen)],
-        flushed: &mut Flushed,
+        bytes: usize,
     ) -> Result<(), PortError> {
-        let bytes = frozen.iter().map(|(_, one)| one.layer.bytes()).sum();
         let room = Room::Takes(bytes);
         self.kv.write(room, PersistMode::Buffer, |opened, batch| {
-            for (place, one) in frozen {
-                put_partition(opened, batch, *place, one);
+            let keyspace = &opened.keyspaces[STATE];
+            for (key, value) in pairs(frozen) {
+                match value {
+                    Some(value) => batch.insert(keyspace, key, value),
+                    None => batch.remove(keyspace, key),
+                }
             }
             Ok(())
-        })?;
-        flushed.bytes += bytes;
+        })
+    }
+
+    /// What was frozen is in the database.
+    fn arrived(&self, frozen: &[(StatePartition, Frozen)], flushed: &mut Flushed) {
         flushed.partitions += frozen.len();
         for (place, one) in frozen {
-            flushed.keys += one.layer.iter().len();
+            flushed.bytes += one.layer.bytes();
+            flushed.keys += one.layer.len();
             let Some(ix) = keys::index(*place) else {
                 continue;
             };
             let mut part = self.parts[ix].write();
             self.change_waiting(&mut part, Part::arrived);
         }
-        Ok(())
     }
 
     /// Changes a part and keeps the count of waiting bytes right.
@@ -396,32 +405,21 @@ fn load_positions(kv: &Kv, opened: &Opened) -> Result<Vec<Offset>, PortError> {
     keys::all().map(load).collect()
 }
 
-fn put_partition(
-    opened: &Opened,
-    batch: &mut OwnedWriteBatch,
-    place: StatePartition,
-    frozen: &Frozen,
-) {
-    let keyspace = &opened.keyspaces[STATE];
-    for (key, value) in frozen.layer.iter() {
-        let stored_key = keys::stored_key(place, key);
-        match value {
-            Some(value) => batch.insert(keyspace, stored_key, &value[..]),
-            None => batch.remove(keyspace, stored_key),
-        }
-    }
-    let position = keys::encode_position(frozen.position);
-    batch.insert(keyspace, keys::position_key(place), position);
-}
-
-/// How many partitions go into the next batch: at least one, else as many as fit.
-fn batch_len(frozen: &[(StatePartition, Frozen)]) -> usize {
-    let mut bytes = 0;
-    let fits = frozen.iter().take_while(|(_, one)| {
-        bytes += one.layer.bytes();
-        bytes <= BATCH_BYTES_MAX
+/// What was frozen, by stored key, ascending: positions, then the changes of each partition.
+fn pairs(
+    frozen: &[(StatePartition, Frozen)],
+) -> impl Iterator<Item = (Vec<u8>, Option<Slice>)> {
+    let positions = frozen.iter().map(|(place, one)| {
+        let position = keys::encode_position(one.position);
+        (keys::position_key(*place).to_vec(), Some(position.into()))
     });
-    fits.count().max(1)
+    let changes = frozen.iter().flat_map(|(place, one)| {
+        one.layer.sorted().into_iter().map(|(key, value)| {
+            let value = value.map(|value| Slice::from(&value[..]));
+            (keys::stored_key(*place, key), value)
+        })
+    });
+    positions.chain(changes)
 }
 
 impl StateStore for EmbeddedState {

@@ -56,6 +56,11 @@ pub trait Upkeep: Send + Sync {
     /// As the store; nothing is lost then, and the next call tries again.
     fn flush(&self) -> Result<(), PortError>;
 
+    /// Whether so much waits in memory that it is to be flushed before its time.
+    fn is_flush_due(&self) -> bool {
+        false
+    }
+
     /// Removes what retention no longer keeps. Blocking.
     ///
     /// # Errors
@@ -115,7 +120,8 @@ pub struct EngineOptions {
     /// Live, state is committed with every batch; while a backlog is worked off, commits
     /// coalesce up to this long.
     pub commit_interval: Duration,
-    /// State is written to disk this often.
+    /// State is written to disk this often, and when much of it waits. What changed several times
+    /// in between is written once.
     pub flush_interval: Duration,
     /// Time passes for idle partitions this often.
     pub tick_interval: Duration,
@@ -163,7 +169,7 @@ impl Default for EngineOptions {
         Self {
             stream_threads: 1,
             commit_interval: Duration::from_secs(1),
-            flush_interval: Duration::from_secs(1),
+            flush_interval: Duration::from_secs(3),
             tick_interval: Duration::from_secs(10),
             idle_check_interval: Duration::from_secs(5),
             retain_interval: Duration::from_secs(60),
@@ -172,7 +178,7 @@ impl Default for EngineOptions {
             lag_max: 1_000_000,
             hot_keys_max: 2_048,
             traces_bytes_max: 32 * 1_024 * 1_024,
-            rows_keep_days: 400,
+            rows_keep_days: 3_650,
             slate_lifetime_ms: 7 * 86_400_000,
             address_key: 0,
             id_seed: 0,

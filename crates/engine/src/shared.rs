@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) began: Instant,
     /// Turns true once, when the engine stops.
     pub(crate) stop: watch::Sender<bool>,
+    /// Told when state is to be written to disk before its time.
+    pub(crate) flush_due: tokio::sync::Notify,
     progress: watch::Sender<u64>,
     /// What is known of every task, by space and partition.
     tasks: [Vec<TaskFigures>; Space::ALL.len()],
@@ -93,6 +95,7 @@ impl Shared {
             figures: Figures::default(),
             began: Instant::now(),
             stop: watch::channel(false).0,
+            flush_due: tokio::sync::Notify::new(),
             progress: watch::channel(0).0,
             tasks: std::array::from_fn(|_| tasks()),
             on_the_way: Partition::all().map(|_| Mutex::default()).collect(),

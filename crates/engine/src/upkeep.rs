@@ -28,13 +28,19 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut flush = every(options.flush_interval);
     let mut tick = every(options.tick_interval);
     let mut retain = every(options.retain_interval);
+    // A disk that fails is tried again by the clock, however much waits.
+    let mut is_failing = false;
     loop {
         let (chore, done) = tokio::select! {
             _ = flush.tick() => ("flush", flush_now(&shared).await),
+            () = shared.flush_due.notified(), if !is_failing => {
+                ("flush", flush_now(&shared).await)
+            }
             _ = tick.tick() => ("tick", send_ticks(&shared).await),
             _ = retain.tick() => ("retention", retain_now(&shared).await),
             () = shared.stopped() => return,
         };
+        is_failing = done.is_err();
         if let Err(error) = done {
             warn!(chore, %error, "chore failed, tried again later");
         }

@@ -40,6 +40,8 @@ const EMBEDDED: &str = "embedded:";
 const SNAPSHOTS_DIR: &str = "snapshots";
 /// While a checkpoint is restored, what it wrote goes to disk this often.
 const RESTORE_FLUSH: Duration = Duration::from_millis(200);
+/// State is written to disk before its time when so much of it waits: a quarter of what may.
+const FLUSH_BYTES: usize = 64 * 1_024 * 1_024;
 /// What the stages of a shop read.
 const INPUTS: [Topic; 5] = [
     Topic::UserEvents,
@@ -331,6 +333,10 @@ impl Upkeep for Stores {
             tracing::warn!(%error, "the state of the follower was not written");
         }
         self.state.flush().map(|_| ())
+    }
+
+    fn is_flush_due(&self) -> bool {
+        self.state.waiting_bytes() >= FLUSH_BYTES
     }
 
     fn retain(&self, now: IngestTime) -> Result<(), PortError> {

@@ -4,8 +4,7 @@
 //! database and still answers reads until it has arrived.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use vitrina_ports::log::Offset;
 use vitrina_ports::state::Change;
@@ -18,10 +17,11 @@ pub(super) fn cost(key: &str, value: Option<&Bytes>) -> usize {
     CHANGE_OVERHEAD_BYTES + key.len() + value.map_or(0, Bytes::len)
 }
 
-/// Changed keys, with their last value; `None` is a deletion.
+/// Changed keys, with their last value; `None` is a deletion. Hashed, because a key is changed many
+/// times for each time that keys are asked for in their order.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Layer {
-    changes: BTreeMap<String, Option<Bytes>>,
+    changes: FxHashMap<String, Option<Bytes>>,
     bytes: usize,
 }
 
@@ -40,16 +40,25 @@ impl Layer {
         self.bytes
     }
 
-    /// All changes in key order.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Option<&Bytes>)> {
-        let changes = self.changes.iter();
-        changes.map(|(key, value)| (key.as_str(), value.as_ref()))
+    /// Changed keys.
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
     }
 
-    fn after(&self, after: Option<&str>) -> impl Iterator<Item = (&str, Option<&Bytes>)> {
-        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let changes = self.changes.range::<str, _>((first, Bound::Unbounded));
-        changes.map(|(key, value)| (key.as_str(), value.as_ref()))
+    /// All changes in key order. O(n log n).
+    pub(super) fn sorted(&self) -> Vec<(&str, Option<&Bytes>)> {
+        self.after(None)
+    }
+
+    /// Those with keys after `after`, in key order. O(n log n).
+    fn after(&self, after: Option<&str>) -> Vec<(&str, Option<&Bytes>)> {
+        let changes = self.changes.iter();
+        let mut found: Vec<_> = changes
+            .map(|(key, value)| (key.as_str(), value.as_ref()))
+            .filter(|(key, _)| after.is_none_or(|after| *key > after))
+            .collect();
+        found.sort_unstable_by_key(|change| change.0);
+        found
     }
 }
 
@@ -154,8 +163,8 @@ impl Part {
     ) -> Result<Vec<(String, Bytes)>, E> {
         let empty = Layer::default();
         let frozen = self.frozen.as_ref().map_or(&empty, |f| &f.layer);
-        let mut newest = self.active.after(after).peekable();
-        let mut newer = frozen.after(after).peekable();
+        let mut newest = self.active.after(after).into_iter().peekable();
+        let mut newer = frozen.after(after).into_iter().peekable();
         let mut stored = stored.peekable();
         let mut found = Vec::new();
         while found.len() < limit {

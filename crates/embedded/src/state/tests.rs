@@ -315,7 +315,7 @@ fn a_damaged_state_is_begun_anew_and_says_so() {
 }
 
 #[test]
-fn a_large_flush_is_split_between_partitions_only() {
+fn a_large_flush_goes_past_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let state = open(&dir).unwrap();
     let megabyte = "v".repeat(1_000_000);
@@ -327,6 +327,8 @@ fn a_large_flush_is_split_between_partitions_only() {
     let flushed = state.flush().unwrap();
     assert_eq!((flushed.partitions, flushed.keys), (2, 40));
     assert_eq!(state.waiting_bytes(), 0);
+    let journal = fs::metadata(dir.path().join("state/0.jnl")).unwrap();
+    assert!(journal.len() < 1_000_000, "{}", journal.len());
     drop(state);
     let after = open(&dir).unwrap();
     for place in [HERE, THERE] {

@@ -164,6 +164,9 @@ impl<O: Operator> Stage<O> {
         self.last_commit = shared.now();
         for place in 0..self.slots.len() {
             self.commit_one(place, shared).await?;
+            if shared.ports.upkeep.is_flush_due() {
+                shared.flush_due.notify_one();
+            }
         }
         Ok(())
     }

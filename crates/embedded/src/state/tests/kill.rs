@@ -11,6 +11,8 @@ use vitrina_ports::faulty::SplitMix64;
 const DIR_VARIABLE: &str = "VITRINA_TEST_KILL_DIR";
 const KEYS: u64 = 200;
 const ROUNDS: u64 = 6;
+/// About the median of what one flush writes.
+const BULK_BYTES_MIN: usize = 320_000;
 
 /// The values of a position: every key has one, of a length that varies.
 fn value(key: u64, position: Offset) -> String {
@@ -24,7 +26,12 @@ fn child() {
     let Ok(dir) = std::env::var(DIR_VARIABLE) else {
         return;
     };
-    let state = EmbeddedState::open(Path::new(&dir), no_barrier()).unwrap();
+    // Now and then a flush has fewer bytes than this, and takes the other way.
+    let options = StateOptions {
+        bulk_bytes_min: BULK_BYTES_MIN,
+        ..no_barrier()
+    };
+    let state = EmbeddedState::open(Path::new(&dir), options).unwrap();
     let catalogue = EmbeddedCatalogue::open(Path::new(&dir), 0).unwrap();
     println!("\nopen");
     let mut position = state.read_many(HERE, &[]).unwrap().position;

@@ -57,31 +57,38 @@ fn key(number: u8) -> String {
 
 struct World {
     dir: TempDir,
+    bulk_bytes_min: usize,
     barrier_fails: Arc<AtomicBool>,
     state: EmbeddedState,
     twin: MemoryState,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(bulk_bytes_min: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let barrier_fails = Arc::new(AtomicBool::new(false));
-        let state = Self::open(&dir, &barrier_fails);
+        let state = Self::open(&dir, &barrier_fails, bulk_bytes_min);
         Self {
             dir,
+            bulk_bytes_min,
             barrier_fails,
             state,
             twin: MemoryState::with_crashes(),
         }
     }
 
-    fn open(dir: &TempDir, barrier_fails: &Arc<AtomicBool>) -> EmbeddedState {
+    fn open(
+        dir: &TempDir,
+        barrier_fails: &Arc<AtomicBool>,
+        bulk_bytes_min: usize,
+    ) -> EmbeddedState {
         let fails = Arc::clone(barrier_fails);
         let options = StateOptions {
             before_flush: Box::new(move || match fails.load(Ordering::Relaxed) {
                 true => Err(PortError::Closed { port: "log" }),
                 false => Ok(()),
             }),
+            bulk_bytes_min,
             ..no_barrier()
         };
         EmbeddedState::open(dir.path(), options).unwrap()
@@ -124,8 +131,8 @@ impl World {
     fn restart(&mut self) {
         // The old state must let go of its lock before the same directory is opened again.
         let elsewhere = tempfile::tempdir().unwrap();
-        self.state = Self::open(&elsewhere, &self.barrier_fails);
-        self.state = Self::open(&self.dir, &self.barrier_fails);
+        self.state = Self::open(&elsewhere, &self.barrier_fails, self.bulk_bytes_min);
+        self.state = Self::open(&self.dir, &self.barrier_fails, self.bulk_bytes_min);
     }
 
     async fn commit(
@@ -172,11 +179,14 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The embedded store and its twin tell the same story.
+    /// The embedded store and its twin tell the same story, whichever way a flush takes.
     #[test]
-    fn it_is_the_twin(steps in prop::collection::vec(step(), 1..60)) {
+    fn it_is_the_twin(
+        steps in prop::collection::vec(step(), 1..60),
+        bulk_bytes_min in prop_oneof![Just(0), 0..2_000_usize, Just(usize::MAX)],
+    ) {
         block_on(async {
-            let mut world = World::new();
+            let mut world = World::new(bulk_bytes_min);
             for step in steps {
                 world.apply(step).await;
                 world.compare().await;

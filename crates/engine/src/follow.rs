@@ -58,6 +58,19 @@ pub(crate) trait Follower: Send + Sync + 'static {
     fn apply<'a>(&'a self, shared: &'a Shared, step: FollowStep<'a>) -> PortFuture<'a, ()>;
 }
 
+/// Whether a follower has come to the end of everything it follows.
+pub(crate) async fn is_settled(shared: &Shared, follower: &dyn Follower) -> bool {
+    for partition in follower.partitions() {
+        let bounds = shared.ports.log.bounds(follower.topic(), partition);
+        let position = follower.position(shared, partition).await;
+        let has_come = |at: Option<Offset>| at.unwrap_or(0).max(bounds.start) >= bounds.end;
+        if !position.is_ok_and(has_come) {
+            return false;
+        }
+    }
+    true
+}
+
 /// One step of a follower.
 pub(crate) struct FollowStep<'a> {
     /// The partition.

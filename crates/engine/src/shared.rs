@@ -1,12 +1,13 @@
 //! What all loops of one engine share.
 
 use crate::figures::Figures;
+use crate::follow;
 use crate::followed::Followed;
 use crate::ids::Ids;
 use crate::items::ItemSide;
 use crate::options::{Clock, EngineOptions, Ports};
 use crate::requests::Answers;
-use crate::sinks::CatalogueSink;
+use crate::sinks::{AnalyticsSink, CatalogueSink};
 use crate::traces::Traces;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -229,14 +230,16 @@ impl Shared {
     }
 
     /// Whether nothing is on its way: in the log but not in state, offered but not in the catalogue,
-    /// in the outbox. Each is looked at before what it leads to, so that nothing slips by.
+    /// in the outbox, told but not in the analytics. Each is looked at before what it leads to, so
+    /// that nothing slips by.
     async fn is_settled(&self) -> bool {
         let applied = || SETTLING.iter().all(|space| self.lag(*space) == 0);
-        if !applied() || !CatalogueSink::is_settled(self).await {
+        if !applied() || !follow::is_settled(self, &CatalogueSink).await {
             return false;
         }
         let outbox = self.ports.catalogue.outbox(0, 1).await;
-        outbox.is_ok_and(|changes| changes.is_empty()) && applied()
+        let is_relayed = outbox.is_ok_and(|changes| changes.is_empty());
+        is_relayed && applied() && follow::is_settled(self, &AnalyticsSink).await
     }
 
     /// Waits until nothing is on its way.

@@ -28,27 +28,6 @@ pub(crate) fn consumer(partition: Partition) -> Consumer {
     }
 }
 
-impl CatalogueSink {
-    /// Whether everything it follows is in the catalogue.
-    pub(crate) async fn is_settled(shared: &Shared) -> bool {
-        for partition in Partition::all() {
-            let end = shared
-                .ports
-                .log
-                .bounds(Topic::FilteredProducts, partition)
-                .end;
-            if end == 0 {
-                continue;
-            }
-            let position = shared.ports.log.committed(&consumer(partition)).await;
-            if !position.is_ok_and(|position| position.is_some_and(|at| at >= end)) {
-                return false;
-            }
-        }
-        true
-    }
-}
-
 impl Follower for CatalogueSink {
     fn name(&self) -> &'static str {
         "catalogue-sink"

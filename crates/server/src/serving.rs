@@ -1,9 +1,10 @@
 //! Serving HTTP until told to stop, and saying where.
 
+mod accept;
+
 use crate::door::{ADDRESS_FILE, Address};
 use crate::files::write_whole;
 use crate::service::Service;
-use axum::serve::ListenerExt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -18,13 +19,13 @@ pub struct Serving {
     /// Where, as a client on this machine reaches it.
     pub url: String,
     stop: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
     ticker: Option<JoinHandle<()>>,
     address_file: PathBuf,
 }
 
 impl Serving {
-    /// Serves `service` on `listener` and says so in `data_dir`.
+    /// Serves `service` on `listener`, to so many connections at once, and says so in `data_dir`.
     ///
     /// # Errors
     /// When the address cannot be written.
@@ -32,6 +33,7 @@ impl Serving {
         service: &mut Service,
         listener: TcpListener,
         data_dir: &Path,
+        connections_max: usize,
     ) -> io::Result<Self> {
         let url = url_of(listener.local_addr()?);
         let (stop, stopped) = watch::channel(false);
@@ -39,16 +41,10 @@ impl Serving {
             let stopped = until(stopped.clone());
             tokio::spawn(ticker.run(stopped))
         });
-        // An answer leaves at once, not when the next one fills the packet.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY not set");
-            }
-        });
-        let routes = service.router.clone();
-        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, routes).with_graceful_shutdown(until(stopped));
-        let server = tokio::spawn(async move { server.await });
+        let (routes, stopped) = (service.router.clone(), until(stopped));
+        let patience = accept::HEADER_READ_MAX;
+        let server = accept::serve(listener, routes, connections_max, patience, stopped);
+        let server = tokio::spawn(server);
         let address_file = data_dir.join(ADDRESS_FILE);
         let address = Address {
             url: url.clone(),
@@ -75,8 +71,7 @@ impl Serving {
             let _ = tokio::time::timeout(deadline, ticker).await;
         }
         match tokio::time::timeout(deadline, &mut self.server).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "serving ended badly"),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "serving ended badly"),
             Err(_) => {
                 tracing::warn!("connections were cut after the deadline");

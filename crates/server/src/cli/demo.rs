@@ -52,7 +52,9 @@ pub(crate) async fn run(shell: &Shell, args: &DemoArgs) -> Result<(), Failure> {
     let told = signal()?;
     let listener = bind(settings.listen).await?;
     let mut service = Service::open(&settings, Vec::new()).await?;
-    let serving = Serving::start(&mut service, listener, &settings.data_dir).await?;
+    let connections_max = settings.limits.connections_max;
+    let serving =
+        Serving::start(&mut service, listener, &settings.data_dir, connections_max).await?;
     let engine = Arc::clone(&service.engine);
     let played = tokio::select! {
         played = play(&engine, args, &serving.url) => played.map(Some),

@@ -68,7 +68,9 @@ pub(crate) async fn run(shell: &Shell, args: &ServeArgs) -> Result<(), Failure> 
     for repair in service.repairs() {
         tracing::warn!("{repair}");
     }
-    let serving = Serving::start(&mut service, listener, &settings.data_dir).await?;
+    let connections_max = settings.limits.connections_max;
+    let serving =
+        Serving::start(&mut service, listener, &settings.data_dir, connections_max).await?;
     if let Some(file) = &args.addr_file {
         crate::files::write_whole(file, serving.url.as_bytes())?;
     }

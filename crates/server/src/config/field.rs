@@ -55,6 +55,7 @@ pub const FIELDS: &[Field] = &[
     text("log_format", "how log lines are written: text or json"),
     text("log_filter", "which log lines are written: error, warn, info, debug, trace, or target=level pairs"),
     number("limits.body_bytes_in_flight", 16 * 1_024 * 1_024, TIB, "bytes of request bodies in memory at once; more are answered 503"),
+    number("limits.connections_max", 1, 1_000_000, "connections at once; further ones wait until one ends"),
     number("limits.request_timeout_ms", 10, DAY_MS, "time for one request, in milliseconds"),
     number("limits.waiting_events_max", 1_000, 100_000_000, "events accepted and not yet applied; intake is answered 429 above it"),
     text("pipeline.already_purchased", "true leaves out what the visitor has bought"),

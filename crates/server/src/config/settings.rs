@@ -88,6 +88,8 @@ pub struct Settings {
 pub struct Limits {
     /// Bytes of request bodies in memory at once.
     pub body_bytes_in_flight: u64,
+    /// Connections at once.
+    pub connections_max: usize,
     /// Time for one request, in milliseconds.
     pub request_timeout_ms: u64,
     /// Events accepted and not yet applied.
@@ -146,6 +148,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_in_flight: 64 * 1_024 * 1_024,
+            connections_max: 4_096,
             request_timeout_ms: 30_000,
             waiting_events_max: 1_000_000,
         }

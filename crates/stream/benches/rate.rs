@@ -86,6 +86,42 @@ fn events() -> Vec<Vec<u8>> {
     made
 }
 
+/// Old data of many visitors who did two things each, in 30 days: an import. Nearly every event is a
+/// session of its own, and half of them are somebody new.
+fn imported() -> Vec<Vec<u8>> {
+    let mut seed = 0x9e37_79b9_7f4a_7c15;
+    let made = |place: u64| {
+        let user = next(&mut seed) % (EVENTS / 2);
+        let product = next(&mut seed) % PRODUCTS;
+        let mut draft = EventDraft {
+            product_id: Some((1_000_000 + product).to_string()),
+            price: Amount::from_units(100.0).ok(),
+            ..EventDraft::default()
+        };
+        let at = START + place as i64 * 30 * 86_400_000 / EVENTS as i64;
+        let event = Event {
+            event_id: EventId::new(&format!("0194f0c2-7b1a-7000-8000-{place:012}")).unwrap(),
+            subject: Subject {
+                user_id: UserId::new(&format!("{}", 512_000_000 + user)).ok(),
+                anonymous_id: None,
+            },
+            session_id: SessionId::new(&format!("26dd6e6e-4dac-4778-8d2c-{place:012}")).ok(),
+            event_time: EventTime(at),
+            kind: Kind::read("view", &mut draft).unwrap().unwrap(),
+            currency: Some(Currency::USD),
+            origin: None,
+            context: None,
+            consent: Consent::default(),
+        };
+        stored::encode(&UserEnvelope {
+            ingest_time: IngestTime(START + 40 * 86_400_000 + place as i64 / 100),
+            backfill: true,
+            record: UserRecord::Event(Box::new(event)),
+        })
+    };
+    (0..EVENTS).map(made).collect()
+}
+
 fn cards() -> Vec<Vec<u8>> {
     let card = |i: u64| {
         let id = ProductId::new(&(1_000_000 + i).to_string()).unwrap();
@@ -161,6 +197,15 @@ fn main() {
     let log = events();
     let users = Task::new(UserStage::default(), Partition(0));
     let mut users = users.with_hot_keys_max(usize::MAX);
+    let mut many = Task::new(UserStage::default(), Partition(0)).with_hot_keys_max(usize::MAX);
+    let imported = imported();
+    run(
+        "user stage, import",
+        &mut many,
+        &imported,
+        Topic::WindowRows,
+    );
+    drop((many, imported));
     let signals = run("user stage", &mut users, &log, Topic::ProductSignals);
     let mine = |record: &Vec<u8>| {
         let envelope: ProductEnvelope = stored::decode(record).unwrap();

@@ -12,7 +12,8 @@ use vitrina_types::topic::Topic;
 /// A stage of the topology: a pure function from state and record to changes and outputs.
 ///
 /// Contract: `apply` depends on nothing but its arguments and touches no key that `keys` did not
-/// name, except what is resident; it never fails, what it cannot use becomes a dead letter.
+/// name, except what is resident and keys never used before; it never fails, what it cannot use
+/// becomes a dead letter.
 pub trait Operator: Send + 'static {
     /// Decoded input record.
     type Record: Send;

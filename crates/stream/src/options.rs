@@ -26,7 +26,8 @@ pub struct UserOptions {
     /// Whole days of ingest time without a record after which a visitor's state goes.
     /// Default 90.
     pub idle_days: u32,
-    /// Expiry buckets looked at per tick; a day has 64 of them. Default 16.
+    /// Expiry buckets looked at per tick, of at most 128 visitors each; more where so many are
+    /// due that they would not all go within a day. Default 16.
     pub expiry_buckets_per_tick: u32,
     /// A session takes events so long behind its end, in ms of the watermark; what comes later
     /// than that is late. At least 0. Default 5 min.

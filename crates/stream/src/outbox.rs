@@ -1,6 +1,7 @@
 //! What a task sends: records back to back, grouped by topic and partition.
 
 use crate::dead_letter::dead_letter;
+use serde::Serialize;
 use vitrina_types::event::Rejection;
 use vitrina_types::partition::{PARTITIONS, Partition};
 use vitrina_types::stored::{self, Stored};
@@ -82,6 +83,16 @@ impl Outbox {
 
     /// Sends `record`. Order is kept within a partition of a topic.
     pub fn send<T: Stored>(&mut self, topic: Topic, partition: Partition, record: &T) {
+        self.send_parts::<T>(topic, partition, record);
+    }
+
+    /// Sends a `T` from what borrows its parts. Law: `parts` are serialised as that `T` is.
+    pub(crate) fn send_parts<T: Stored>(
+        &mut self,
+        topic: Topic,
+        partition: Partition,
+        parts: &impl Serialize,
+    ) {
         if self.muted {
             return;
         }
@@ -95,7 +106,7 @@ impl Outbox {
             group.ends.reserve(group.before.1);
         }
         let before = group.bytes.len();
-        stored::encode_into(record, &mut group.bytes);
+        stored::encode_parts_into::<T>(parts, &mut group.bytes);
         self.bytes += group.bytes.len() - before;
         group.ends.push(group.bytes.len() as u32);
     }

@@ -39,6 +39,9 @@ const MANY_BYTES: usize = REGISTERS / GROUP * STORED_RANK_BITS;
 /// other bytes of the same set.
 const FEW_MAX: usize = MANY_BYTES / 4 / PRINT_BYTES;
 
+/// Bytes of the longest stored few form.
+const FEW_BYTES_MAX: usize = FEW_MAX * PRINT_BYTES;
+
 /// A count of different things, exact while they are few and estimated when they are many.
 ///
 /// Of every hash the upper 32 bits are used, its print. Up to 160 prints are kept as they are: the
@@ -253,12 +256,13 @@ enum Damage {
     NoRank,
 }
 
-fn stored_few(prints: &[u32]) -> Vec<u8> {
-    let mut bytes = vec![0; prints.len() * PRINT_BYTES];
+/// Writes the stored few form to the beginning of `bytes`, and answers that.
+fn stored_few<'a>(prints: &[u32], bytes: &'a mut [u8; FEW_BYTES_MAX]) -> &'a [u8] {
     for (stored, print) in bytes.as_chunks_mut().0.iter_mut().zip(prints) {
         *stored = print.to_le_bytes();
     }
-    bytes
+    // More prints than fit are never few.
+    &bytes[..(prints.len() * PRINT_BYTES).min(FEW_BYTES_MAX)]
 }
 
 fn stored_many(ranks: &Ranks) -> Vec<u8> {
@@ -311,10 +315,13 @@ fn read_many(bytes: &[u8]) -> Result<Box<Ranks>, Damage> {
 
 impl Serialize for Distinct {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&match &self.0 {
-            Form::Few(prints) => stored_few(prints),
-            Form::Many(ranks) => stored_many(ranks),
-        })
+        match &self.0 {
+            Form::Few(prints) => {
+                let mut bytes = [0; FEW_BYTES_MAX];
+                serializer.serialize_bytes(stored_few(prints, &mut bytes))
+            }
+            Form::Many(ranks) => serializer.serialize_bytes(&stored_many(ranks)),
+        }
     }
 }
 

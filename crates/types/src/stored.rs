@@ -52,10 +52,16 @@ pub enum StoredError {
 
 /// Appends the stored form of `value` to `out`.
 pub fn encode_into<T: Stored>(value: &T, out: &mut Vec<u8>) {
+    encode_parts_into::<T>(value, out);
+}
+
+/// Appends the stored form of a `T` to `out`, from what borrows its parts instead of owning them.
+/// Law: `parts` are serialised as that `T` is.
+pub fn encode_parts_into<T: Stored>(parts: &impl Serialize, out: &mut Vec<u8>) {
     out.push(T::VERSION);
     // Writing to a Vec cannot fail and no stored type has a sequence of unknown length, which are
     // the only errors postcard's serializer knows.
-    let written = postcard::serialize_with_flavor(value, Appended(out));
+    let written = postcard::serialize_with_flavor(parts, Appended(out));
     debug_assert!(written.is_ok(), "{} does not encode", T::NAME);
 }
 
@@ -67,7 +73,11 @@ impl postcard::ser_flavors::Flavor for Appended<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        match bytes {
+            // Numbers come here too, and most have one byte: not worth a call of `memcpy`.
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
 

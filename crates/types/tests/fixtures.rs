@@ -125,6 +125,7 @@ fixtures! {
     filtered_1,         "filtered_1.bin",         Now, catalogue::filtered();
     user_state_1,       "user_state_1.bin",       Now, states::user_states();
     user_value_1,       "user_value_1.bin",       Now, states::user_values();
+    expiry_days_1,      "expiry_days_1.bin",      Now, states::expiry_days();
     product_value_1,    "product_value_1.bin",    Now, states::product_values();
     slate_value_1,      "slate_value_1.bin",      Now, shown::slate_values();
     gather_state_1,     "gather_state_1.bin",     Now, open::gather_states();
@@ -137,6 +138,7 @@ fixtures! {
     // Variants that came later.
     ban_1_text,         "ban_1_text.bin",         Now, catalogue::text_bans();
     user_envelope_1_continue, "user_envelope_1_continue.bin", Now, records::user_continues();
+    user_envelope_1_buckets, "user_envelope_1_buckets.bin", Now, records::user_buckets();
 }
 
 /// A version never written, and a version 1 that is cut short or too long, are errors.

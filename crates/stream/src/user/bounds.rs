@@ -21,10 +21,20 @@ pub const LINKED_BYTES_MAX: usize = 256;
 pub const SPENT_CURRENCIES_MAX: usize = 4;
 /// Products of the session that a new one is paired with: the nearest in time.
 pub const COVISIT_NEIGHBOURS_MAX: usize = 8;
-/// Parts of one day's expiry bucket.
+/// Buckets in which the last release kept one day's visitors: sealed ones are numbered from here.
 pub const EXPIRY_SHARDS: u32 = 64;
-/// Keys of one bucket. A visitor who finds its bucket full is enlisted on a later day it comes;
-/// one value stays far below what a state store takes, whatever ids are sent.
-pub const EXPIRY_KEYS_MAX: usize = 2_000;
+/// Keys of one bucket: so few that it costs little to write the open one with every commit.
+pub const EXPIRY_KEYS_MAX: usize = 128;
+/// Days that have an open bucket: around midnight two take turns, and more where a task far behind
+/// sends on to one that is not.
+pub const EXPIRY_OPEN_MAX: usize = 8;
+/// Of the buckets that are due one in so many is asked for by each tick, where that is more than
+/// the option says: with 8,640 ticks a day any number of visitors goes as fast as it came.
+pub const EXPIRY_DUE_PER_ASKED: u32 = 1_024;
+/// Buckets one tick asks for beyond what the option says: 32,768 visitors.
+pub const EXPIRY_ASKED_MAX: u32 = 256;
+/// Days after the first tick of this release in which the one before may have written buckets
+/// still: its newest record may have had a clock ahead.
+pub const EXPIRY_OLD_DAYS: u32 = 7;
 /// States named by one record that forgets them.
 pub const FORGET_KEYS_MAX: usize = 256;

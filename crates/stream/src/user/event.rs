@@ -1,6 +1,7 @@
 //! What an event does to its visitor.
 
-use super::{Scope, dedupe, history, link, purchases, session, signals, visitor_mut};
+use super::{Scope, dedupe, history, link, purchases, session, signals, visitor_at};
+use crate::working::Place;
 use vitrina_types::event::{Event, Rejection};
 use vitrina_types::id::UserId;
 use vitrina_types::limits::{EVENT_TIME_AHEAD_MAX_MS, WATERMARK_AHEAD_MAX_MS};
@@ -37,25 +38,26 @@ impl Scope<'_> {
             event
         };
         let seen = dedupe::seen_of(event, ingest_time);
-        let known = self.visitor(key);
+        let place = self.working.place(key);
+        let known = self.visitor_at(place);
         if known.is_some_and(|state| dedupe::is_duplicate(state, seen)) {
             self.task.duplicates += 1;
             return;
         }
         let linked_to = known.and_then(|state| state.linked_to.clone());
-        self.enlist(key);
+        self.enlist(key, place);
         match linked_to {
-            Some(user_id) => self.forward(event, key, seen, user_id),
+            Some(user_id) => self.forward(event, place, seen, user_id),
             None => {
                 self.tell_event(event, key);
-                self.count_for(event, key, seen);
+                self.count_for(event, place, seen);
             }
         }
     }
 
     /// Leaves an event of a linked anonymous visitor to the user; here it is only remembered.
-    fn forward(&mut self, event: &Event, key: &str, seen: Seen, user_id: UserId) {
-        if let Some(state) = visitor_mut(self.working, key) {
+    fn forward(&mut self, event: &Event, place: Place, seen: Seen, user_id: UserId) {
+        if let Some(state) = visitor_at(self.working, place) {
             dedupe::remember(state, seen, self.options.dedupe_horizon_ms);
             let event = Box::new(event.clone());
             self.send_user(UserRecord::Forward { user_id, event });
@@ -72,13 +74,13 @@ impl Scope<'_> {
         signals::interactions(event, interest, visitor, cause, options, self.out);
         if let Some(visitor) = visitor {
             signals::slate(event, visitor, cause, options, self.out);
-            self.count_in_session(event, key);
+            self.count_in_session(event, key, visitor);
         }
     }
 
-    /// Counts an event for the visitor under `key`; with consent it becomes part of the profile.
-    fn count_for(&mut self, event: &Event, key: &str, seen: Seen) {
-        let Some(state) = visitor_mut(self.working, key) else {
+    /// Counts an event for the visitor at `place`; with consent it becomes part of the profile.
+    fn count_for(&mut self, event: &Event, place: Place, seen: Seen) {
+        let Some(state) = visitor_at(self.working, place) else {
             return;
         };
         dedupe::remember(state, seen, self.options.dedupe_horizon_ms);

@@ -1,76 +1,60 @@
 //! State of visitors long gone, forgotten by records only.
 //!
-//! Each visitor's key is in the bucket of every day of ingest time on which it was seen first
+//! Each visitor's key is in a bucket of every day of ingest time on which it was seen first
 //! that day. A tick asks for buckets that are due; a bucket names its keys; each state that saw
 //! nothing after that day goes. Every step is a record, so no step needs keys that its record
 //! does not name. Idleness is counted in ingest time: old data loaded today is not idle.
+//!
+//! The last release kept a day in 64 buckets, numbered from 0: ticks ask for those too, until
+//! the last that may be there.
 
-use super::bounds::{EXPIRY_KEYS_MAX, EXPIRY_SHARDS, FORGET_KEYS_MAX};
-use super::{Scope, visitor_mut};
+use super::bounds::{EXPIRY_ASKED_MAX, EXPIRY_DUE_PER_ASKED, EXPIRY_OLD_DAYS};
+use super::bounds::{EXPIRY_SHARDS, FORGET_KEYS_MAX};
+use super::buckets::Sealed;
+use super::{Scope, visitor_at};
+use crate::working::Place;
 use vitrina_types::id::AnonymousId;
 use vitrina_types::record::UserRecord;
 use vitrina_types::state::UserValue;
 use vitrina_types::time::IngestTime;
-use xxhash_rust::xxh3::xxh3_64;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The day of an ingest time, counted from the epoch; the last day that still has a bucket
-/// number is the 67,108,863rd.
-pub(super) fn day_of(ingest_time: IngestTime) -> u32 {
+/// The day of an ingest time, counted from the epoch; the last one is the 67,108,863rd, so that
+/// a day times 64 is a number still.
+fn day_of(ingest_time: IngestTime) -> u32 {
     let last = i64::from(u32::MAX / EXPIRY_SHARDS);
     ingest_time.0.div_euclid(DAY_MS).clamp(0, last) as u32
 }
 
-/// The part of a day's bucket that a key belongs to.
-pub(super) fn shard_of(key: &str) -> u32 {
-    (xxh3_64(key.as_bytes()) % u64::from(EXPIRY_SHARDS)) as u32
-}
-
-/// The key of a bucket.
-pub(super) fn bucket_key(day: u32, shard: u32) -> String {
-    // Every event makes one: room for the longest that `day_of` and `shard_of` lead to.
-    let mut key = String::with_capacity("~x/67108863/63".len());
-    key.push_str("~x/");
-    push_number(&mut key, day);
-    key.push('/');
-    push_number(&mut key, shard);
-    key
-}
-
-/// Writes `number` as `Display` does, without its detours.
-fn push_number(key: &mut String, number: u32) {
-    if number >= 10 {
-        push_number(key, number / 10);
-    }
-    key.push(char::from(b'0' + (number % 10) as u8));
+/// The key of a sealed bucket.
+pub(super) fn bucket_key(day: u32, number: u32) -> String {
+    format!("~x/{day}/{number}")
 }
 
 impl Scope<'_> {
-    /// Notes that the visitor under `key` was seen, before its state is changed.
-    pub(super) fn enlist(&mut self, key: &str) {
+    /// Notes that the visitor under `key`, which lies at `place`, was seen, before its state is
+    /// changed.
+    pub(super) fn enlist(&mut self, key: &str, place: Place) {
         let ingest_time = self.envelope.ingest_time;
-        let day = day_of(ingest_time);
-        let known = self.visitor(key).map(|state| state.last_ingest);
+        let known = self.visitor_at(place).map(|state| state.last_ingest);
         if known.is_none_or(|last| ingest_time > last)
-            && let Some(state) = visitor_mut(self.working, key)
+            && let Some(state) = visitor_at(self.working, place)
         {
             state.last_ingest = ingest_time;
         }
+        let day = day_of(ingest_time);
         if known.is_some_and(|last| day_of(last) >= day) {
             return;
         }
-        let shard = shard_of(key);
-        let empty = || UserValue::Expiry(Vec::new());
-        let bucket = self.working.entry(&bucket_key(day, shard), empty);
-        if let UserValue::Expiry(keys) = bucket
-            && keys.len() < EXPIRY_KEYS_MAX
-        {
-            keys.push(key.into());
+        if let Some(sealed) = self.working.resident.buckets.add(day, key) {
+            self.keep(sealed);
         }
-        let first = day * EXPIRY_SHARDS;
-        let next = self.task.expiry_next.unwrap_or(first);
-        self.task.expiry_next = Some(next.min(first));
+    }
+
+    fn keep(&mut self, sealed: Sealed) {
+        let key = bucket_key(sealed.day, sealed.number);
+        self.working.put_new(&key, UserValue::Expiry(sealed.keys));
     }
 
     /// Lets time pass and asks for the buckets that are due, a bounded number.
@@ -79,31 +63,53 @@ impl Scope<'_> {
             return;
         }
         self.pass_time();
-        self.ask_for_buckets();
+        let today = day_of(self.envelope.ingest_time);
+        // The first moment of the day after the bucket's, plus the idle days, is in the past.
+        let due = today.saturating_sub(self.options.idle_days);
+        self.ask_for_buckets(due);
+        self.ask_for_old_buckets(today, due);
         self.tell(true);
     }
 
-    fn ask_for_buckets(&mut self) {
-        let now = self.envelope.ingest_time;
-        // The first moment of the day after the bucket's, plus the idle days, is in the past.
-        let due = day_of(now).saturating_sub(self.options.idle_days);
+    fn ask_for_buckets(&mut self, due: u32) {
+        while let Some(sealed) = self.working.resident.buckets.seal_before(due) {
+            self.keep(sealed);
+        }
+        let waiting = self.working.resident.buckets.due(due);
+        let share = (waiting / EXPIRY_DUE_PER_ASKED).min(EXPIRY_ASKED_MAX);
+        for _ in 0..share.max(self.options.expiry_buckets_per_tick) {
+            let Some((day, number)) = self.working.resident.buckets.ask(due) else {
+                return;
+            };
+            self.send_user(UserRecord::Expire { day, number });
+        }
+    }
+
+    /// Those that the last release wrote, whether they are there or not.
+    fn ask_for_old_buckets(&mut self, today: u32, due: u32) {
         for _ in 0..self.options.expiry_buckets_per_tick {
             let Some(next) = self.task.expiry_next else {
                 return;
             };
-            let (day, shard) = (next / EXPIRY_SHARDS, next % EXPIRY_SHARDS);
+            let (day, number) = (next / EXPIRY_SHARDS, next % EXPIRY_SHARDS);
+            let buckets = &mut self.working.resident.buckets;
+            if day > buckets.old_until(today.saturating_add(EXPIRY_OLD_DAYS)) {
+                buckets.old_are_gone();
+                self.task.expiry_next = None;
+                return;
+            }
             if day >= due {
                 return;
             }
-            let shard = shard as u8;
-            self.send_user(UserRecord::Expire { day, shard });
+            self.send_user(UserRecord::Expire { day, number });
             self.task.expiry_next = Some(next + 1);
         }
     }
 
     /// Empties a bucket: its keys are looked at next.
-    pub(super) fn expire(&mut self, day: u32, shard: u8) {
-        let key = bucket_key(day, u32::from(shard));
+    pub(super) fn expire(&mut self, day: u32, number: u32) {
+        self.working.resident.buckets.gone(day, number);
+        let key = bucket_key(day, number);
         let Some(UserValue::Expiry(keys)) = self.working.get(&key) else {
             return;
         };
@@ -134,27 +140,6 @@ impl Scope<'_> {
                     anonymous_id,
                 });
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{bucket_key, day_of};
-    use vitrina_types::time::IngestTime;
-
-    #[test]
-    fn bucket_key_cases() {
-        let last = day_of(IngestTime(i64::MAX));
-        for (day, shard) in [
-            (0, 0),
-            (9, 9),
-            (10, 10),
-            (18_262, 63),
-            (last, 63),
-            (u32::MAX, 255),
-        ] {
-            assert_eq!(bucket_key(day, shard), format!("~x/{day}/{shard}"));
         }
     }
 }

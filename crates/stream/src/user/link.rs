@@ -5,7 +5,7 @@
 //! two, so it counts once for the user, whatever arrives first.
 
 use super::bounds::{LINKED_BYTES_MAX, LINKED_MAX};
-use super::{Scope, dedupe, history, purchases, session, visitor_mut};
+use super::{Scope, dedupe, history, purchases, session, visitor_at};
 use vitrina_types::event::{Event, anonymous_key, user_key};
 use vitrina_types::id::{AnonymousId, UserId};
 use vitrina_types::record::UserRecord;
@@ -43,12 +43,13 @@ impl Scope<'_> {
     /// Sends the past of `anonymous_id` to the user, once, and forwards its future.
     pub(super) fn link(&mut self, anonymous_id: &AnonymousId, user_id: &UserId) {
         let key = anonymous_key(anonymous_id);
-        let known = self.visitor(&key);
+        let place = self.working.place(&key);
+        let known = self.visitor_at(place);
         if known.is_some_and(|state| state.linked_to.as_ref() == Some(user_id)) {
             return;
         }
-        self.enlist(&key);
-        let Some(state) = visitor_mut(self.working, &key) else {
+        self.enlist(&key, place);
+        let Some(state) = visitor_at(self.working, place) else {
             return;
         };
         let left = UserState {
@@ -80,9 +81,10 @@ impl Scope<'_> {
     /// The visitor is somebody else now: an event with both ids links it again.
     pub(super) fn unlink(&mut self, user_id: &UserId, anonymous_id: &AnonymousId) {
         let key = user_key(user_id);
-        let known = self.visitor(&key);
+        let place = self.working.place(&key);
+        let known = self.visitor_at(place);
         if known.is_some_and(|state| state.linked.contains(anonymous_id))
-            && let Some(state) = visitor_mut(self.working, &key)
+            && let Some(state) = visitor_at(self.working, place)
         {
             state.linked.retain(|id| id != anonymous_id);
         }
@@ -92,9 +94,10 @@ impl Scope<'_> {
     /// happened.
     pub(super) fn adopt(&mut self, user_id: &UserId, past: &UserState) {
         let key = user_key(user_id);
-        self.enlist(&key);
+        let place = self.working.place(&key);
+        self.enlist(&key, place);
         let options = self.options;
-        let Some(state) = visitor_mut(self.working, &key) else {
+        let Some(state) = visitor_at(self.working, place) else {
             return;
         };
         if past.counters.total() > 0 {

@@ -5,6 +5,7 @@
 //! the user's partition as records too.
 
 pub(crate) mod bounds;
+mod buckets;
 mod dedupe;
 mod event;
 mod expiry;
@@ -24,7 +25,7 @@ pub use windows::Sessions;
 use crate::operator::{Operator, decode_stored};
 use crate::options::UserOptions;
 use crate::outbox::Outbox;
-use crate::working::Working;
+use crate::working::{Place, Working};
 use vitrina_types::event::{Rejection, anonymous_key, user_key};
 use vitrina_types::record::{UserEnvelope, UserRecord};
 use vitrina_types::state::{TaskState, UserState, UserValue};
@@ -60,25 +61,20 @@ impl Operator for UserStage {
     }
 
     fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
-        let day = expiry::day_of(record.ingest_time);
-        let subject = match &record.record {
+        let named = match &record.record {
             UserRecord::Event(event) => event.subject.key(),
             UserRecord::Link { anonymous_id, .. } => anonymous_key(anonymous_id),
             UserRecord::Adopt { user_id, .. }
             | UserRecord::Forward { user_id, .. }
             | UserRecord::Unlink { user_id, .. } => user_key(user_id),
             UserRecord::Tick | UserRecord::Continue => return,
-            UserRecord::Expire { day, shard } => {
-                keys.push(expiry::bucket_key(*day, u32::from(*shard)));
-                return;
-            }
+            UserRecord::Expire { day, number } => expiry::bucket_key(*day, *number),
             UserRecord::Forget { keys: gone, .. } => {
                 keys.extend(gone.iter().map(|key| key.to_string()));
                 return;
             }
         };
-        keys.push(expiry::bucket_key(day, expiry::shard_of(&subject)));
-        keys.push(subject);
+        keys.push(named);
     }
 
     fn ingest_time(&self, record: &UserEnvelope) -> IngestTime {
@@ -119,7 +115,7 @@ impl Operator for UserStage {
             } => scope.unlink(user_id, anonymous_id),
             UserRecord::Tick => scope.tick(),
             UserRecord::Continue => scope.continue_telling(),
-            UserRecord::Expire { day, shard } => scope.expire(*day, *shard),
+            UserRecord::Expire { day, number } => scope.expire(*day, *number),
             UserRecord::Forget { day, keys } => scope.forget(*day, keys),
         }
     }
@@ -129,6 +125,11 @@ impl Scope<'_> {
     /// The state of a visitor, where there is one.
     fn visitor(&self, key: &str) -> Option<&UserState> {
         self.working.get(key).and_then(UserValue::as_state)
+    }
+
+    /// The same, of a visitor whose key lies there.
+    fn visitor_at(&self, place: Place) -> Option<&UserState> {
+        self.working.at(place).and_then(UserValue::as_state)
     }
 
     /// Sends a record to the user stage, caused by the current one.
@@ -147,12 +148,9 @@ impl Scope<'_> {
     }
 }
 
-/// The state of a visitor, to be changed; an empty one where there is none.
-fn visitor_mut<'a>(
-    working: &'a mut Working<UserValue, Sessions>,
-    key: &str,
-) -> Option<&'a mut UserState> {
-    match working.entry(key, || UserValue::State(Box::default())) {
+/// The state of the visitor whose key lies there, to be changed; an empty one where there is none.
+fn visitor_at(working: &mut Working<UserValue, Sessions>, place: Place) -> Option<&mut UserState> {
+    match working.entry_at(place, || UserValue::State(Box::default())) {
         UserValue::State(state) => Some(state),
         // Keys of visitors and of buckets differ in their first byte.
         UserValue::Expiry(_) => None,

@@ -1,7 +1,8 @@
 //! What is to be looked at when, first what is first.
 //!
-//! Entries of the nearest second lie in a small heap, those of later ones unsorted by second: so
-//! that neither putting one in nor taking one out walks through memory that was long not used.
+//! Few entries lie in one heap. Of many those of the nearest second do, and those of later ones
+//! unsorted by second: so that neither putting one in nor taking one out walks through memory that
+//! was long not used.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -10,12 +11,19 @@ use vitrina_types::time::EventTime;
 /// Milliseconds of a stretch, as a power of two.
 const STRETCH_BITS: u32 = 10;
 
+/// Entries that are few: a heap of so many stays in the nearest cache.
+const FEW_MAX: usize = 1_024;
+
+/// Emptied lists kept for the next stretch.
+const SPARE_MAX: usize = 64;
+
 /// Entries by moment; of one moment, by themselves.
 pub(super) struct Queue<T> {
     near: BinaryHeap<Reverse<(EventTime, T)>>,
     far: BTreeMap<i64, Vec<(EventTime, T)>>,
     /// Stretches before this one are in `near`.
     reach: i64,
+    spare: Vec<Vec<(EventTime, T)>>,
 }
 
 impl<T: Ord> Default for Queue<T> {
@@ -24,6 +32,7 @@ impl<T: Ord> Default for Queue<T> {
             near: BinaryHeap::new(),
             far: BTreeMap::new(),
             reach: i64::MIN,
+            spare: Vec::new(),
         }
     }
 }
@@ -32,10 +41,15 @@ impl<T: Ord> Queue<T> {
     /// Puts an entry in.
     pub(super) fn push(&mut self, at: EventTime, entry: T) {
         let stretch = at.0 >> STRETCH_BITS;
+        if self.far.is_empty() && self.near.len() < FEW_MAX {
+            self.reach = self.reach.max(stretch + 1);
+        }
         if stretch < self.reach {
             self.near.push(Reverse((at, entry)));
         } else {
-            self.far.entry(stretch).or_default().push((at, entry));
+            let make = || self.spare.pop().unwrap_or_default();
+            let entries = self.far.entry(stretch).or_insert_with(make);
+            entries.push((at, entry));
         }
     }
 
@@ -46,9 +60,12 @@ impl<T: Ord> Queue<T> {
             if !passed(EventTime(stretch << STRETCH_BITS)) {
                 return None;
             }
-            let (_, entries) = self.far.pop_first()?;
+            let (_, mut entries) = self.far.pop_first()?;
             self.reach = stretch + 1;
-            self.near.extend(entries.into_iter().map(Reverse));
+            self.near.extend(entries.drain(..).map(Reverse));
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(entries);
+            }
         }
         let Reverse((at, _)) = self.near.peek()?;
         if !passed(*at) {
@@ -63,23 +80,32 @@ mod tests {
     use super::Queue;
     use vitrina_types::time::EventTime;
 
-    /// What comes out is what a sorted list would give, whatever goes in meanwhile.
+    /// What comes out is what a sorted list would give, whatever goes in meanwhile: while there are
+    /// few, many, and few again.
     #[test]
     fn first_comes_first() {
         let mut queue = Queue::default();
+        let (mut few, mut many) = (0, 0);
         let mut sorted: Vec<(i64, u64)> = Vec::new();
         let mut seed = 0x9e37_79b9_7f4a_7c15u64;
-        for now in (-50_000..50_000).step_by(37) {
+        for now in (-400_000..400_000).step_by(37) {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let at = now + (seed >> 51) as i64 - 2_000;
+            let spread = if now < 0 { 30 } else { 1 };
+            let at = now + ((seed >> 51) as i64 - 2_000) * spread;
             queue.push(EventTime(at), seed);
-            sorted.push((at, seed));
-            sorted.sort_unstable_by(|a, b| b.cmp(a));
+            if queue.far.is_empty() {
+                few += 1;
+            } else {
+                many += 1;
+            }
+            let place = sorted.partition_point(|later| *later > (at, seed));
+            sorted.insert(place, (at, seed));
             while let Some((at, entry)) = queue.pop(|at| at.0 <= now) {
                 assert_eq!(sorted.pop(), Some((at.0, entry)));
             }
             assert!(sorted.last().is_none_or(|first| first.0 > now));
         }
         assert!(!sorted.is_empty());
+        assert!(few > 1_000 && many > 1_000, "{few} few, {many} many");
     }
 }

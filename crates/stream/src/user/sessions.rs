@@ -60,17 +60,17 @@ impl Clock {
     }
 }
 
-/// A row to be told; without measures it is taken back. Whoever tells it gives the measures back.
-pub(super) struct Told {
+/// A row to be told; with empty measures it is taken back.
+pub(super) struct Told<'a> {
     pub(super) window: TimeWindow,
     pub(super) part: u64,
     pub(super) pane: u32,
-    pub(super) measures: Measures,
+    pub(super) measures: &'a Measures,
 }
 
 struct Visitor {
     name: Arc<str>,
-    /// Hash of the name: orders visitors that are due at one moment.
+    /// Hash of the name (xxh3): orders visitors that are due at one moment.
     hash: u64,
     sessions: OpenSessions,
     /// The moment under which the visitor stands in the queue: never later than the first of its
@@ -81,10 +81,10 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn new(name: Arc<str>) -> Self {
+    fn new(name: Arc<str>, hash: u64) -> Self {
         Self {
-            hash: xxh3_64(name.as_bytes()),
             name,
+            hash,
             sessions: OpenSessions::default(),
             queued: None,
             is_changed: false,
@@ -115,7 +115,7 @@ fn touch(a: TimeWindow, b: TimeWindow) -> bool {
 }
 
 /// Makes the session's window reach over `window`; where it grows, what was told is taken back.
-fn widen(session: &mut OpenSession, window: TimeWindow, tell: &mut impl FnMut(Told) -> Measures) {
+fn widen(session: &mut OpenSession, window: TimeWindow, tell: &mut impl FnMut(Told<'_>)) {
     let union = TimeWindow {
         start: session.window.start.min(window.start),
         end: session.window.end.max(window.end),
@@ -126,24 +126,24 @@ fn widen(session: &mut OpenSession, window: TimeWindow, tell: &mut impl FnMut(To
     }
 }
 
-fn take_back(session: &mut OpenSession, tell: &mut impl FnMut(Told) -> Measures) {
+fn take_back(session: &mut OpenSession, tell: &mut impl FnMut(Told<'_>)) {
     if session.told > 0 {
         tell(Told {
             window: session.window,
             part: session.part,
             pane: session.told,
-            measures: Measures::default(),
+            measures: &Measures::default(),
         });
         session.told = 0;
     }
 }
 
-fn tell_again(session: &mut OpenSession, tell: &mut impl FnMut(Told) -> Measures) {
-    session.measures = tell(Told {
+fn tell_again(session: &mut OpenSession, tell: &mut impl FnMut(Told<'_>)) {
+    tell(Told {
         window: session.window,
         part: session.part,
         pane: session.told,
-        measures: std::mem::take(&mut session.measures),
+        measures: &session.measures,
     });
     session.told = session.told.saturating_add(1);
 }
@@ -155,7 +155,7 @@ impl Visitor {
         &mut self,
         window: TimeWindow,
         clock: Clock,
-        tell: &mut impl FnMut(Told) -> Measures,
+        tell: &mut impl FnMut(Told<'_>),
     ) -> Option<usize> {
         let sessions = &mut self.sessions.0;
         let mut joined = None;
@@ -200,19 +200,15 @@ impl Visitor {
     }
 
     /// Tells what has ended and drops what is closed, at most `left` sessions.
-    fn take_due(
-        &mut self,
-        clock: Clock,
-        left: &mut usize,
-        tell: &mut impl FnMut(Told) -> Measures,
-    ) {
+    fn take_due(&mut self, clock: Clock, left: &mut usize, tell: &mut impl FnMut(&str, Told<'_>)) {
+        let name = &*self.name;
         self.sessions.0.retain_mut(|session| {
             if *left == 0 || !clock.passed(clock.due(session)) {
                 return true;
             }
             *left -= 1;
             if session.told == 0 {
-                tell_again(session, tell);
+                tell_again(session, &mut |told| tell(name, told));
             }
             !clock.is_closed(session.window.end)
         });
@@ -231,10 +227,10 @@ impl Open {
     }
 
     /// The place of a visitor, made where there is none.
-    fn place(&mut self, key: &str) -> u32 {
+    fn place(&mut self, key: &str, hash: u64) -> u32 {
         match self.index.get(key) {
             Some(place) => *place,
-            None => self.put(Visitor::new(key.into())),
+            None => self.put(Visitor::new(key.into(), hash)),
         }
     }
 
@@ -257,16 +253,18 @@ impl Open {
     /// Counts an event, whose `window` is what it were a session of its own, in all sessions it
     /// touches, which become one, else in a new one of `part`. O(open sessions of the visitor),
     /// which is 1 or 2 as a rule.
+    ///
+    /// * `hash` — of the key (xxh3).
     pub(super) fn join(
         &mut self,
-        key: &str,
+        (key, hash): (&str, u64),
         window: TimeWindow,
         part: u64,
         clock: Clock,
         count: impl FnOnce(&mut Measures),
-        mut tell: impl FnMut(Told) -> Measures,
+        mut tell: impl FnMut(Told<'_>),
     ) {
-        let place = self.place(key);
+        let place = self.place(key, hash);
         let Some(visitor) = &mut self.visitors[place as usize] else {
             unreachable!("the index names no visitor that is gone");
         };
@@ -294,7 +292,7 @@ impl Open {
         &mut self,
         clock: Clock,
         left: &mut usize,
-        mut tell: impl FnMut(&str, Told) -> Measures,
+        mut tell: impl FnMut(&str, Told<'_>),
     ) -> bool {
         while let Some((at, (hash, place))) = self.queue.pop(|at| clock.passed(at)) {
             let Some(visitor) = &mut self.visitors[place as usize] else {
@@ -308,10 +306,14 @@ impl Open {
             let is_due = visitor.queued.is_some_and(|due| due <= at);
             if is_due && *left > 0 {
                 self.sessions -= visitor.sessions.0.len();
-                let name = visitor.name.clone();
-                visitor.take_due(clock, left, &mut |told| tell(&name, told));
+                visitor.take_due(clock, left, &mut tell);
                 self.sessions += visitor.sessions.0.len();
                 visitor.queued = visitor.due(clock);
+                if visitor.queued.is_none() && !visitor.is_stored {
+                    // The store never learns of it.
+                    self.forget(place);
+                    continue;
+                }
                 note_change(&mut self.changed, place, visitor);
             }
             if let Some(due) = visitor.queued {
@@ -328,6 +330,7 @@ impl Open {
     /// Takes the stored sessions of a visitor.
     pub(super) fn load(&mut self, key: &str, value: &[u8]) -> Result<(), StoredError> {
         let sessions: OpenSessions = stored::decode(value)?;
+        let hash = xxh3_64(key.as_bytes());
         // Told sessions are due later; the queue may say too early.
         let queued = sessions.0.iter().map(|session| session.window.end).min();
         self.sessions += sessions.0.len();
@@ -335,14 +338,20 @@ impl Open {
             sessions,
             queued,
             is_stored: true,
-            ..Visitor::new(key.into())
+            ..Visitor::new(key.into(), hash)
         };
-        let hash = visitor.hash;
         let place = self.put(visitor);
         if let Some(at) = queued {
             self.queue.push(at, (hash, place));
         }
         Ok(())
+    }
+
+    fn forget(&mut self, place: u32) {
+        if let Some(gone) = self.visitors[place as usize].take() {
+            self.index.remove(&gone.name);
+            self.free.push(place);
+        }
     }
 
     /// Hands out what changed, by `prefix` and key of the visitor.
@@ -353,12 +362,15 @@ impl Open {
     ) {
         let mut key = prefix.to_owned();
         let mut scratch = Vec::new();
-        for place in self.changed.drain(..) {
-            let slot = &mut self.visitors[place as usize];
-            let Some(visitor) = slot else {
+        let mut changed = std::mem::take(&mut self.changed);
+        for place in changed.drain(..) {
+            // The place may be named twice: by one who is gone, and by another who has it now.
+            let Some(visitor) = &mut self.visitors[place as usize] else {
                 continue;
             };
-            visitor.is_changed = false;
+            if !std::mem::take(&mut visitor.is_changed) {
+                continue;
+            }
             key.truncate(prefix.len());
             key.push_str(&visitor.name);
             if !visitor.sessions.0.is_empty() {
@@ -371,10 +383,10 @@ impl Open {
             if visitor.is_stored {
                 each(&key, None);
             }
-            self.index.remove(&visitor.name);
-            *slot = None;
-            self.free.push(place);
+            self.forget(place);
         }
+        // Kept for its memory.
+        self.changed = changed;
     }
 
     /// Sessions that are open.
@@ -383,7 +395,8 @@ impl Open {
     }
 }
 
-/// A visitor whose last session is closed stays until its changes are taken: they name it once.
+/// A visitor that is stored and whose last session is closed stays until its changes are taken:
+/// they name it once.
 fn note_change(changed: &mut Vec<u32>, place: u32, visitor: &mut Visitor) {
     if !visitor.is_changed {
         visitor.is_changed = true;
@@ -392,71 +405,4 @@ fn note_change(changed: &mut Vec<u32>, place: u32, visitor: &mut Visitor) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-    use vitrina_types::event::KindTag;
-    use vitrina_types::time::Watermark;
-
-    type Rows = Vec<(String, TimeWindow, u32, u64)>;
-
-    fn due(open: &mut Open, clock: Clock, mut left: usize) -> (Rows, bool) {
-        let mut rows = Rows::new();
-        let more = open.take_due(clock, &mut left, |name, told| {
-            let events = told.measures.events.total();
-            rows.push((name.to_owned(), told.window, told.pane, events));
-            told.measures
-        });
-        (rows, more)
-    }
-
-    /// Whatever the queue still holds of before: one that was loaded just now tells the same in
-    /// the same order, and stops at the same place.
-    #[test]
-    fn a_queue_that_lags_tells_the_same() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
-        let mut next = |below: u64| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed % below
-        };
-        let (mut open, mut stored) = (Open::default(), BTreeMap::new());
-        let (mut told, mut stopped) = (0, 0);
-        for step in 0..20_000 {
-            let clock = Clock {
-                lane: Lane::Live,
-                progress: Progress {
-                    live: Watermark(step * 40),
-                    backfill: None,
-                },
-                grace_ms: 5_000,
-            };
-            let at = EventTime(step * 40 + next(8_000) as i64 - 5_000);
-            let window = TimeWindow {
-                start: at,
-                end: at.plus_ms(9_000),
-            };
-            let view = |measures: &mut Measures| measures.add(KindTag(0), None, None);
-            let name = format!("u/{}", next(60));
-            open.join(&name, window, 0, clock, view, |told| told.measures);
-            open.take_changes("", &mut |key, value| match value {
-                Some(value) => drop(stored.insert(key.to_owned(), value)),
-                None => drop(stored.remove(key)),
-            });
-            let mut fresh = Open::default();
-            if step % 20 == 0 {
-                for (key, value) in &stored {
-                    fresh.load(key, value).unwrap();
-                }
-                assert_eq!(fresh.len(), open.len());
-                let limit = next(8) as usize;
-                let got = due(&mut open, clock, limit);
-                assert_eq!(got, due(&mut fresh, clock, limit), "step {step}");
-                told += got.0.len();
-                stopped += usize::from(got.1);
-            }
-        }
-        assert!(told > 500 && stopped > 100, "{told} told, {stopped} stops");
-    }
-}
+mod tests;

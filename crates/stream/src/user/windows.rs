@@ -9,6 +9,7 @@
 //! late yet may open a session beside one that is closed.
 
 use super::Scope;
+use super::buckets::Buckets;
 use super::purchases::moved;
 use super::sessions::{Clock, Open, Told};
 use crate::outbox::Outbox;
@@ -27,11 +28,13 @@ use vitrina_types::topic::Topic;
 const LIVE_PREFIX: &str = "~r/s/l/";
 const BACKFILL_PREFIX: &str = "~r/s/b/";
 
-/// Every open session of one task: what [`crate::UserStage`] keeps in memory as a whole.
+/// Every open session of one task, and its open buckets of visitors: what [`crate::UserStage`]
+/// keeps in memory as a whole.
 #[derive(Default)]
 pub struct Sessions {
     live: Open,
     backfill: Open,
+    pub(super) buckets: Buckets,
 }
 
 impl Sessions {
@@ -49,6 +52,8 @@ impl Resident for Sessions {
             self.live.load(visitor, value)
         } else if let Some(visitor) = key.strip_prefix(BACKFILL_PREFIX) {
             self.backfill.load(visitor, value)
+        } else if self.buckets.load(key, value)? {
+            Ok(())
         } else {
             let name = "key of open sessions";
             Err(StoredError::Damaged { name })
@@ -58,6 +63,7 @@ impl Resident for Sessions {
     fn take_changes(&mut self, each: &mut dyn FnMut(&str, Option<Vec<u8>>)) {
         self.live.take_changes(LIVE_PREFIX, each);
         self.backfill.take_changes(BACKFILL_PREFIX, each);
+        self.buckets.take_changes(each);
     }
 
     fn open(&self) -> usize {
@@ -80,16 +86,11 @@ fn count(measures: &mut Measures, event: &Event, default_currency: Currency) {
     rows::count(measures, event.kind.tag(), value, pieces, None);
 }
 
-fn send(out: &mut Outbox, visitor: &str, told: Told) -> Measures {
-    let row = WindowRow {
-        key: RowKey::new(Dimension::Session, visitor),
-        window: told.window,
-        part: told.part,
-        pane: told.pane,
-        measures: told.measures,
-    };
-    out.send(Topic::WindowRows, row.key.partition(), &row);
-    row.measures
+fn send(out: &mut Outbox, visitor: &str, told: Told<'_>) {
+    // The parts of a row in its order: a row of its own would copy key and measures.
+    let key = (Dimension::Session, visitor);
+    let row = (key, told.window, told.part, told.pane, told.measures);
+    out.send_parts::<WindowRow>(Topic::WindowRows, Partition::of(visitor), &row);
 }
 
 impl Scope<'_> {
@@ -105,8 +106,8 @@ impl Scope<'_> {
         }
     }
 
-    /// Counts an event in the session of the visitor under `key`.
-    pub(super) fn count_in_session(&mut self, event: &Event, key: &str) {
+    /// Counts an event in the session of the visitor under `key`, whose hash is `visitor`.
+    pub(super) fn count_in_session(&mut self, event: &Event, key: &str, visitor: u64) {
         let lane = Lane::of(self.envelope.backfill);
         let clock = self.clock(lane);
         let window = TimeWindow {
@@ -126,7 +127,7 @@ impl Scope<'_> {
             Lane::Backfill => out.offset().saturating_add(1),
         };
         open.join(
-            key,
+            (key, visitor),
             window,
             part,
             clock,
@@ -163,7 +164,7 @@ impl Scope<'_> {
             let clock = self.clock(lane);
             let out = &mut *self.out;
             let open = self.working.resident.lane(lane);
-            let tell = |visitor: &str, told: Told| send(out, visitor, told);
+            let tell = |visitor: &str, told: Told<'_>| send(out, visitor, told);
             if open.take_due(clock, &mut left, tell) {
                 if !self.task.continues {
                     self.task.continues = true;

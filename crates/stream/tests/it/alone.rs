@@ -37,6 +37,11 @@ impl<O: Operator + Clone> Alone<O> {
         self.log.push(stored::encode(record));
     }
 
+    /// Puts a value that some release before left.
+    pub(crate) fn put<T: Stored>(&mut self, key: &str, value: &T) {
+        self.store.insert(key.to_owned(), stored::encode(value));
+    }
+
     /// Processes and publishes at most `batch` records, without a commit; answers whether there
     /// were any.
     pub(crate) fn step(&mut self, batch: usize) -> bool {

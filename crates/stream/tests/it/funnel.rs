@@ -134,7 +134,7 @@ fn told_cases() {
             .iter()
             .filter(|((stage, _), _)| *stage == "user-stage");
         let mut keys = users.flat_map(|(_, values)| values.keys());
-        assert!(!keys.any(|key| key.starts_with("~r/")), "{name}");
+        assert!(!keys.any(|key| key.starts_with("~r/s/")), "{name}");
     }
 }
 

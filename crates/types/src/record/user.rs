@@ -48,12 +48,12 @@ pub enum UserRecord {
     },
     /// Time passes, also where nothing happens.
     Tick,
-    /// A task to itself: the expiry bucket of this day and shard is due. In its own partition.
+    /// A task to itself: this bucket of the day is due. In its own partition.
     Expire {
         /// Days of ingest time since the epoch.
         day: u32,
-        /// Part of the day's keys.
-        shard: u8,
+        /// Which of the day's buckets. Once one byte, below 64: the same bytes mean the same.
+        number: u32,
     },
     /// A task to itself: these states go, where nothing came after `day`. In its own partition.
     Forget {

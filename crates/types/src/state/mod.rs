@@ -14,4 +14,5 @@ pub use rows::{Facets, GatherState, PartialCell, RowCell};
 pub use sessions::{OpenSession, OpenSessions};
 pub use slate::{SlatePending, SlateState, SlateValue};
 pub use task::{Backfill, TaskState};
+pub use user::{ExpiryDay, ExpiryDays};
 pub use user::{HistoryEntry, Purchased, Seen, Session, UserState, UserValue};

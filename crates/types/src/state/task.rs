@@ -16,7 +16,8 @@ pub struct TaskState {
     /// Records given up.
     pub rejected: u64,
     /// The next expiry bucket to be looked at; `None` before the first state. The bucket's
-    /// number is the operator's: day of ingest time × 64 + shard for visitors, hour for slates.
+    /// number is the operator's: hour for slates; of visitors day of ingest time × 64 + number,
+    /// and only as long as there may be buckets of a release that kept a day in 64 of them.
     pub expiry_next: Option<u32>,
     /// Events that came after their window was closed.
     pub late: u64,

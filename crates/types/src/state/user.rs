@@ -117,8 +117,9 @@ impl Stored for UserState {
 pub enum UserValue {
     /// Under `u/<user id>` or `a/<anonymous id>`.
     State(Box<UserState>),
-    /// Under `~x/<day>/<shard>`: keys of states made on that day of ingest time, each looked at
-    /// again when it may have been idle for too long.
+    /// A bucket: keys of states seen first on a day of ingest time, each looked at again when it
+    /// may have been idle for too long. Under `~x/<day>/<number>`, and never changed again; while
+    /// it is open, under `~r/x/<day>`.
     Expiry(Vec<Box<str>>),
 }
 
@@ -134,5 +135,37 @@ impl UserValue {
 
 impl Stored for UserValue {
     const NAME: &'static str = "user-space value";
+    const VERSION: u8 = 1;
+}
+
+/// The buckets of one day of ingest time that are sealed. Numbers begin at 64: those below are of
+/// a release that kept a day in 64 buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryDay {
+    /// Days of ingest time since the epoch.
+    pub day: u32,
+    /// The first bucket that was not asked for yet; at most `sealed`.
+    pub asked: u32,
+    /// The number of the next bucket to be sealed.
+    pub sealed: u32,
+}
+
+/// Which buckets of visitors' keys one task has; under [`ExpiryDays::KEY`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ExpiryDays {
+    /// Days that have sealed buckets, ascending.
+    pub days: Vec<ExpiryDay>,
+    /// The last day that may have buckets numbered below 64; `None` once they are gone, or where
+    /// there were none.
+    pub old_until: Option<u32>,
+}
+
+impl ExpiryDays {
+    /// The key.
+    pub const KEY: &'static str = "~r/x";
+}
+
+impl Stored for ExpiryDays {
+    const NAME: &'static str = "days of expiry";
     const VERSION: u8 = 1;
 }

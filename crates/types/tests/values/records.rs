@@ -119,7 +119,7 @@ pub(crate) fn user_envelopes() -> Vec<UserEnvelope> {
         UserRecord::Tick,
         UserRecord::Expire {
             day: 18_170,
-            shard: 63,
+            number: 63,
         },
         UserRecord::Forget {
             day: 18_170,
@@ -148,6 +148,19 @@ pub(crate) fn user_continues() -> Vec<UserEnvelope> {
         backfill: true,
         record: UserRecord::Continue,
     }]
+}
+
+/// Numbers of version 1 that came after its file was written: one byte took them before.
+pub(crate) fn user_buckets() -> Vec<UserEnvelope> {
+    let of = |number| UserEnvelope {
+        ingest_time: IngestTime(1_569_888_000_000),
+        backfill: false,
+        record: UserRecord::Expire {
+            day: 18_170,
+            number,
+        },
+    };
+    vec![of(64), of(128), of(24_413), of(u32::MAX)]
 }
 
 /// What version 1 could say.

@@ -7,8 +7,8 @@ use vitrina_types::event::{Counters, KindTag};
 use vitrina_types::id::{AnonymousId, UserId};
 use vitrina_types::money::{Amount, Currency};
 use vitrina_types::state::{
-    Backfill, CategoryState, HistoryEntry, Neighbours, ProductState, ProductValue, Purchased, Seen,
-    Session, TaskState, UserState, UserValue,
+    Backfill, CategoryState, ExpiryDay, ExpiryDays, HistoryEntry, Neighbours, ProductState,
+    ProductValue, Purchased, Seen, Session, TaskState, UserState, UserValue,
 };
 use vitrina_types::time::{EventTime, IngestTime, Watermark};
 
@@ -72,6 +72,15 @@ pub(crate) fn user_values() -> Vec<UserValue> {
     let mut values: Vec<UserValue> = states.map(UserValue::State).collect();
     values.push(UserValue::Expiry(vec!["u/u".into(), "a/cookie".into()]));
     values
+}
+
+pub(crate) fn expiry_days() -> Vec<ExpiryDays> {
+    let day = |day, asked, sealed| ExpiryDay { day, asked, sealed };
+    let some = ExpiryDays {
+        days: vec![day(18_170, 65, 24_500), day(18_171, 64, 64)],
+        old_until: Some(18_175),
+    };
+    vec![ExpiryDays::default(), some]
 }
 
 fn product_state() -> ProductState {

@@ -37,7 +37,7 @@ const DIR: &str = "state";
 static SHAPE: Shape = Shape {
     port: PORT,
     keyspaces: &[("state", 16 * 1_024 * 1_024), ("slates", 8 * 1_024 * 1_024)],
-    cache_bytes: 24 * 1_024 * 1_024,
+    cache_bytes: 64 * 1_024 * 1_024,
     on_damage: OnDamage::MoveAside,
 };
 const STATE: usize = 0;
@@ -406,9 +406,7 @@ fn load_positions(kv: &Kv, opened: &Opened) -> Result<Vec<Offset>, PortError> {
 }
 
 /// What was frozen, by stored key, ascending: positions, then the changes of each partition.
-fn pairs(
-    frozen: &[(StatePartition, Frozen)],
-) -> impl Iterator<Item = (Vec<u8>, Option<Slice>)> {
+fn pairs(frozen: &[(StatePartition, Frozen)]) -> impl Iterator<Item = (Vec<u8>, Option<Slice>)> {
     let positions = frozen.iter().map(|(place, one)| {
         let position = keys::encode_position(one.position);
         (keys::position_key(*place).to_vec(), Some(position.into()))

@@ -332,7 +332,9 @@ impl Upkeep for Stores {
         if let Some(Err(error)) = follower.map(|follower| follower.look_after()) {
             tracing::warn!(%error, "the state of the follower was not written");
         }
-        self.state.flush().map(|_| ())
+        // Each for itself: what waits in one must not stay there because another is broken.
+        let state = self.state.flush().map(|_| ());
+        state.and(self.analytics.flush())
     }
 
     fn is_flush_due(&self) -> bool {

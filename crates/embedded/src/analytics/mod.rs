@@ -1,40 +1,52 @@
 //! Window rows on the data directory: derived, kept beside the state and longer than the log.
 //!
-//! One upsert is one batch: rows, in both layouts of [`keys`], and the position. It is not synced:
-//! a power cut takes a tail of upserts with their positions, and the sink reads those again. Every
-//! row is written twice, so that one key over time and all keys of a period are both one walk
-//! over neighbours; writing once and looking each row up would halve the writing and make every
-//! row of a period a read of its own.
+//! An upsert compares and sets in memory, reads nothing and writes nothing. A flush, about once a
+//! second and before any read, makes the log durable and then writes rows, in both layouts of
+//! [`keys`], and positions. A crash takes a tail of upserts with their positions, and the sink
+//! reads those again.
+//!
+//! Every row is written twice, so that one key over time and all keys of a period are both one
+//! walk over neighbours; writing once and looking each row up would halve the writing and make
+//! every row of a period a read of its own.
+//!
+//! No row is looked up to find out whether its pane is the newest: panes of a row are stored side
+//! by side, and a walk answers the last one. What that costs is room: panes are removed only when
+//! a later one is flushed after them, and what comes out of order, or twice after a crash, stays
+//! until its row is forgotten.
 
 use crate::kv::{Kv, OnDamage, Opened, Room, Shape};
 use crate::state::BeforeFlush;
-use fjall::{OwnedWriteBatch, PersistMode};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use vitrina_ports::analytics::{
-    AnalyticsStore, RowCursor, RowPage, RowQuery, Upsert, check_partition, check_query,
-    check_upsert,
+    AnalyticsStore, RowPage, RowQuery, Upsert, check_partition, check_query, check_upsert,
 };
 use vitrina_ports::log::Offset;
 use vitrina_ports::{PortError, PortFuture};
 use vitrina_types::partition::Partition;
-use vitrina_types::row::{Dimension, WindowRow};
-use vitrina_types::stored;
+use vitrina_types::row::Dimension;
 use vitrina_types::time::EventTime;
+use waiting::{Batch, Positions, Waiting};
 
+mod flush;
 mod keys;
 mod page;
+mod retain;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 const PORT: &str = "embedded analytics";
 /// Directory of the database in the data directory.
 const DIR: &str = "analytics";
-/// Rows forgotten in one batch; upserts go on between two.
-const RETAIN_BATCH: usize = 5_000;
+/// Upserts wait for a flush above so many bytes of rows in memory. As many again may be there
+/// while a flush runs, or fails.
+const WAITING_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+/// Flushes of this many bytes or more go past the journal: for fewer, tables of their own cost
+/// more than they save.
+const BULK_BYTES_MIN: usize = 1_024 * 1_024;
 
 static SHAPE: Shape = Shape {
     port: PORT,
@@ -54,9 +66,14 @@ const POSITIONS: usize = 2;
 pub struct AnalyticsOptions {
     /// Bytes of the disk that are left free; below them nothing is written. Default 256 MiB.
     pub reserve_bytes: u64,
-    /// Called by every upsert before it writes: what was read of the log before the call must be
-    /// durable when it returns. Else a power cut could leave a position that is beyond the log,
-    /// and the sink would pass over what is appended there anew.
+    /// Bytes of rows that may wait in memory before an upsert flushes. Default 32 MiB.
+    pub waiting_bytes_max: usize,
+    /// Bytes of rows from which on a flush goes past the journal. Default 1 MiB.
+    pub bulk_bytes_min: usize,
+    /// Called by every flush after it has fixed what it will write and before it writes: what was
+    /// read of the log before the call must be durable when it returns. Else a power cut could
+    /// leave a position that is beyond the log, and the sink would pass over what is appended
+    /// there anew.
     pub before_write: BeforeFlush,
 }
 
@@ -65,6 +82,8 @@ impl AnalyticsOptions {
     pub fn new(before_write: BeforeFlush) -> Self {
         Self {
             reserve_bytes: 256 * 1_024 * 1_024,
+            waiting_bytes_max: WAITING_BYTES_MAX,
+            bulk_bytes_min: BULK_BYTES_MIN,
             before_write,
         }
     }
@@ -77,9 +96,10 @@ pub struct EmbeddedAnalytics {
 
 struct Core {
     kv: Kv,
-    before_write: BeforeFlush,
-    /// By partition. Held by the one writer.
-    positions: Mutex<Vec<Option<Offset>>>,
+    options: AnalyticsOptions,
+    waiting: Mutex<Waiting>,
+    /// Held by a flush, by a step of retention and by a reopening; taken before `waiting`.
+    one_flush: Mutex<()>,
     /// By dimension: no row begins before. Neither a walk nor a retention has to step over the
     /// remains of what was forgotten.
     oldest: [AtomicI64; Dimension::ALL.len()],
@@ -96,8 +116,9 @@ impl EmbeddedAnalytics {
         let positions = kv.read(|opened| load_positions(&kv, opened))?;
         let core = Core {
             kv,
-            before_write: options.before_write,
-            positions: Mutex::new(positions),
+            options,
+            waiting: Mutex::new(Waiting::new(positions)),
+            one_flush: Mutex::new(()),
             oldest: Dimension::ALL.map(|_| AtomicI64::new(i64::MIN)),
         };
         Ok(Self {
@@ -117,35 +138,56 @@ impl EmbeddedAnalytics {
         self.core.kv.has_failed()
     }
 
+    /// Writes everything upserted before the call. Blocks the calling thread, and upserts only
+    /// when too much waits. After an error what was not written waits for the next flush.
+    ///
+    /// # Errors
+    /// Those of [`AnalyticsOptions::before_write`]; `Full`, `Unavailable`, `Closed`.
+    pub fn flush(&self) -> Result<(), PortError> {
+        self.core.flush()
+    }
+
     /// Makes everything upserted so far survive a power cut: to be called before the part of the
     /// log that it stands for is deleted.
     ///
     /// # Errors
-    /// `Unavailable`, `Closed`.
+    /// Those of [`flush`](Self::flush).
     pub fn sync(&self) -> Result<(), PortError> {
+        self.core.flush()?;
         self.core.kv.sync()
     }
 
     /// Closes the database and opens it again, the way out after a failed write. The failed write
-    /// may turn out to be there, whole.
+    /// may turn out to be there, whole or, a large one, by half. What waits in memory is kept and
+    /// flushed later, unless something that was written before is gone: then all that waits is
+    /// dropped, and every partition stands at its stored position, or at none.
     ///
     /// # Errors
     /// As [`open`](Self::open). It may be called again.
     pub fn reopen(&self) -> Result<(), PortError> {
         let core = &self.core;
-        let mut positions = core.positions.lock();
-        let load = |opened: &Opened| load_positions(&core.kv, opened);
-        *positions = core.kv.reopen(load)?;
-        Ok(())
+        let _no_flush = core.one_flush.lock();
+        core.kv.reopen(|opened| {
+            let found = load_positions(&core.kv, opened)?;
+            core.waiting.lock().resume(found);
+            Ok(())
+        })
     }
 
-    /// Makes everything durable and closes. Then every call answers `Closed`.
+    /// Flushes, makes everything durable and closes. Then every call answers `Closed`.
     ///
     /// # Errors
-    /// `Unavailable`; it is closed all the same.
+    /// Those of [`flush`](Self::flush); it is closed all the same.
     pub fn close(&self) -> Result<(), PortError> {
-        let _no_writer = self.core.positions.lock();
-        self.core.kv.close()
+        let core = &self.core;
+        core.waiting.lock().close();
+        let flushed = core.flush();
+        let _no_flush = core.one_flush.lock();
+        let closed = core.kv.close();
+        match flushed {
+            Err(PortError::Closed { .. }) => closed,
+            flushed => flushed.and(closed),
+        }
     }
 
     /// Runs what blocks on the disk where it may block.
@@ -164,7 +206,7 @@ impl EmbeddedAnalytics {
     }
 }
 
-fn load_positions(kv: &Kv, opened: &Opened) -> Result<Vec<Option<Offset>>, PortError> {
+fn load_positions(kv: &Kv, opened: &Opened) -> Result<Positions, PortError> {
     let load = |partition| {
         let stored = opened.keyspaces[POSITIONS].get(keys::position_key(partition));
         match stored.map_err(|error| kv.port_error(&error))? {
@@ -178,137 +220,53 @@ fn load_positions(kv: &Kv, opened: &Opened) -> Result<Vec<Option<Offset>>, PortE
     Partition::all().map(load).collect()
 }
 
-/// A row on its way into the database.
-struct Incoming<'a> {
-    row: &'a WindowRow,
-    place: RowCursor,
-    /// Its stored form.
-    value: Vec<u8>,
-}
-
-/// The newest pane of each row, by its key in `rows`.
-fn newest(rows: &[WindowRow]) -> BTreeMap<Vec<u8>, Incoming<'_>> {
-    let mut newest: BTreeMap<Vec<u8>, Incoming<'_>> = BTreeMap::new();
-    for row in rows {
-        let place = RowCursor::of(row);
-        let key = keys::by_key(row.key.dimension, &place);
-        if newest.get(&key).is_none_or(|held| held.row.pane < row.pane) {
-            let value = stored::encode(row);
-            newest.insert(key, Incoming { row, place, value });
-        }
-    }
-    newest
-}
-
 impl Core {
     fn upsert(&self, upsert: &Upsert) -> Result<(), PortError> {
         check_upsert(upsert)?;
-        let incoming = newest(&upsert.rows);
-        let bytes = incoming
-            .iter()
-            .map(|(key, one)| 2 * (key.len() + one.value.len()) + 64);
-        let room = Room::Takes(bytes.sum());
-        (self.before_write)()?;
-        let mut positions = self.positions.lock();
-        let found = positions[upsert.partition.at()];
+        let rows = Batch::of(&upsert.rows, upsert.next);
+        let bytes_max = self.options.waiting_bytes_max;
+        let is_full = self.waiting.lock().is_full(bytes_max);
+        if is_full {
+            self.flush().map_err(of_what_waits)?;
+        }
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed() {
+            return Err(PortError::Closed { port: PORT });
+        }
+        let found = waiting.positions()[upsert.partition.at()];
         if found != upsert.expected {
             return Err(upsert.mismatch(found));
         }
-        for row in &upsert.rows {
-            let oldest = &self.oldest[row.key.dimension as usize];
-            oldest.fetch_min(row.window.start.0, Ordering::SeqCst);
-        }
-        self.kv.write(room, PersistMode::Buffer, |opened, batch| {
-            for (key, one) in incoming {
-                self.put(opened, batch, key, one)?;
-            }
-            let key = keys::position_key(upsert.partition);
-            let stored = keys::encode_position(upsert.next);
-            batch.insert(&opened.keyspaces[POSITIONS], key, stored);
-            Ok(())
-        })?;
-        positions[upsert.partition.at()] = Some(upsert.next);
+        // Said here, to whoever can wait, and not first by the flush.
+        let bytes = 2 * (waiting.bytes() + rows.bytes());
+        self.kv.check_room(Room::Takes(bytes))?;
+        waiting.take(upsert.partition, upsert.next, rows);
         Ok(())
     }
 
-    fn put(
-        &self,
-        opened: &Opened,
-        batch: &mut OwnedWriteBatch,
-        key: Vec<u8>,
-        one: Incoming<'_>,
-    ) -> Result<(), PortError> {
-        let held = opened.keyspaces[ROWS].get(&key);
-        if let Some(held) = held.map_err(|error| self.kv.port_error(&error))?
-            && self.decode(&held)?.pane >= one.row.pane
-        {
-            return Ok(());
-        }
-        let by_period = keys::by_period(one.row.key.dimension, &one.place);
-        // The pane is remembered in `rows`; the place in `periods` stays for the retention.
-        let told = if one.row.measures.is_empty() {
-            &[]
-        } else {
-            &one.value[..]
-        };
-        batch.insert(&opened.keyspaces[PERIODS], by_period, told);
-        batch.insert(&opened.keyspaces[ROWS], key, one.value);
-        Ok(())
+    fn rows(&self, query: &RowQuery) -> Result<RowPage, PortError> {
+        check_query(query)?;
+        self.flush_if_room()?;
+        self.page(query)
     }
 
     fn position(&self, partition: Partition) -> Result<Option<Offset>, PortError> {
         check_partition(partition)?;
-        let positions = self.positions.lock();
-        self.kv.read(|_| Ok(positions[partition.at()]))
+        // Where it cannot be opened, where it stands is not known.
+        self.kv.read(|_| Ok(()))?;
+        Ok(self.waiting.lock().positions()[partition.at()])
     }
+}
 
-    fn retain(&self, before: EventTime) -> Result<u64, PortError> {
-        let mut forgotten = 0;
-        for dimension in Dimension::ALL {
-            loop {
-                let count = self.retain_some(dimension, before)?;
-                forgotten += count as u64;
-                if count < RETAIN_BATCH {
-                    break;
-                }
-            }
-        }
-        Ok(forgotten)
-    }
-
-    /// Forgets up to [`RETAIN_BATCH`] rows of a dimension; fewer when they were the last.
-    fn retain_some(&self, dimension: Dimension, before: EventTime) -> Result<usize, PortError> {
-        // No row may come between the walk and the note of where it ended.
-        let _no_writer = self.positions.lock();
-        let oldest = self.oldest_of(dimension);
-        if before <= oldest {
-            return Ok(0);
-        }
-        let letter = [keys::letter(dimension)];
-        let [first, end] = [oldest, before].map(|at| keys::with_times(&letter, at, None));
-        let forget = |opened: &Opened, batch: &mut OwnedWriteBatch| {
-            let [rows, periods] = [ROWS, PERIODS].map(|at| &opened.keyspaces[at]);
-            let (mut count, mut last) = (0, None);
-            for stored in periods.range(first..end).take(RETAIN_BATCH) {
-                let key = stored.key().map_err(|error| self.kv.port_error(&error))?;
-                let place = keys::place_of(&key);
-                let place = place.ok_or_else(|| self.kv.damaged("key of a row"))?;
-                batch.remove(rows, keys::by_key(dimension, &place));
-                batch.remove(periods, key);
-                count += 1;
-                last = Some(place.window.start);
-            }
-            Ok((count, last))
-        };
-        let (count, last) = self.kv.write(Room::Frees, PersistMode::Buffer, forget)?;
-        // After a full batch there may be more rows that begin when its last one did.
-        let none_before = last.filter(|_| count == RETAIN_BATCH).unwrap_or(before);
-        self.oldest[dimension as usize].store(none_before.0, Ordering::SeqCst);
-        Ok(count)
-    }
-
-    fn oldest_of(&self, dimension: Dimension) -> EventTime {
-        EventTime(self.oldest[dimension as usize].load(Ordering::SeqCst))
+/// An error of a flush, for an upsert that is none of its reasons: it may succeed later, and must
+/// not be given up.
+fn of_what_waits(error: PortError) -> PortError {
+    match error {
+        PortError::Full { .. } | PortError::Closed { .. } | PortError::Unavailable { .. } => error,
+        other => PortError::Unavailable {
+            port: PORT,
+            detail: format!("what waits was not written: {other}"),
+        },
     }
 }
 
@@ -322,10 +280,7 @@ impl AnalyticsStore for EmbeddedAnalytics {
     }
 
     fn rows(&self, query: RowQuery) -> PortFuture<'_, RowPage> {
-        Box::pin(self.blocking(move |core| {
-            check_query(&query)?;
-            core.page(&query)
-        }))
+        Box::pin(self.blocking(move |core| core.rows(&query)))
     }
 
     fn retain(&self, before: EventTime) -> PortFuture<'_, u64> {

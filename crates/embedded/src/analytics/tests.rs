@@ -1,22 +1,34 @@
 //! The port's suite, and what is particular here: kills, damage, a full disk, bounded work, and
-//! how many rows a second.
+//! what a row costs.
 
+use super::retain::RETAIN_BATCH;
 use super::*;
 use crate::crash::{MORE_THAN_ANY_DISK, damage, image, journal, names};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
 use vitrina_ports::suite::{Durable, Subject};
 use vitrina_types::event::KindTag;
 use vitrina_types::money::{Amount, Currency};
-use vitrina_types::row::{Measures, RowKey, TimeWindow};
+use vitrina_types::row::{Measures, RowKey, TimeWindow, WindowRow};
 
+mod flush;
 mod kill;
+mod panes;
 
 fn options() -> AnalyticsOptions {
     AnalyticsOptions {
         reserve_bytes: 0,
         ..AnalyticsOptions::new(Box::new(|| Ok(())))
+    }
+}
+
+/// Flushes all the time, by tables.
+fn options_of_tables() -> AnalyticsOptions {
+    AnalyticsOptions {
+        waiting_bytes_max: 1_000,
+        bulk_bytes_min: 0,
+        ..options()
     }
 }
 
@@ -30,6 +42,19 @@ fn subject() -> impl Subject<Port = EmbeddedAnalytics> {
 }
 
 vitrina_ports::analytics_store_suite!(subject());
+
+/// The same where every flush goes past the journal.
+mod by_tables {
+    use super::*;
+
+    fn subject() -> impl Subject<Port = EmbeddedAnalytics> {
+        let dir = tempfile::tempdir().unwrap();
+        let open = move || EmbeddedAnalytics::open(dir.path(), options_of_tables());
+        Durable(open, EmbeddedAnalytics::close)
+    }
+
+    vitrina_ports::analytics_store_suite!(subject());
+}
 
 const HERE: Partition = Partition(7);
 const TEN_MINUTES: i64 = 600_000;
@@ -75,9 +100,22 @@ fn query(id: Option<&str>, limit: usize) -> RowQuery {
 
 /// Position, and ids of all rows by period.
 fn left(analytics: &EmbeddedAnalytics) -> (Option<Offset>, Vec<String>) {
-    let page = analytics.core.page(&query(None, 1_000)).unwrap();
+    let page = analytics.core.rows(&query(None, 1_000)).unwrap();
+    (analytics.core.position(HERE).unwrap(), ids(&page))
+}
+
+fn ids(page: &RowPage) -> Vec<String> {
     let ids = page.rows.iter().map(|row| row.key.id.to_string());
-    (analytics.core.position(HERE).unwrap(), ids.collect())
+    ids.collect()
+}
+
+/// How many keys there are, by keyspace.
+fn stored_keys(analytics: &EmbeddedAnalytics) -> [usize; 3] {
+    let counts = analytics.core.kv.read(|opened| {
+        let len = |at: usize| opened.keyspaces[at].len().unwrap();
+        Ok([ROWS, PERIODS, POSITIONS].map(len))
+    });
+    counts.unwrap()
 }
 
 fn strings(texts: &[&str]) -> Vec<String> {
@@ -85,7 +123,7 @@ fn strings(texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_kill_leaves_every_upsert_and_a_torn_one_is_gone_whole() {
+fn a_kill_leaves_every_flush_and_a_torn_one_is_gone_whole() {
     let dir = tempfile::tempdir().unwrap();
     let analytics = open(&dir).unwrap();
     for (expected, next, id) in [(None, 10, "a"), (Some(10), 20, "b"), (Some(20), 30, "c")] {
@@ -97,13 +135,16 @@ fn a_kill_leaves_every_upsert_and_a_torn_one_is_gone_whole() {
             .core
             .upsert(&upsert(expected, next, rows))
             .unwrap();
+        analytics.flush().unwrap();
     }
+    let lost = vec![row("lost", 0, TEN_MINUTES, 0, 1)];
+    analytics.core.upsert(&upsert(Some(30), 40, lost)).unwrap();
     let killed = image(dir.path());
     let after = open(&killed).unwrap();
     assert_eq!(left(&after), (Some(30), strings(&["a", "b", "c", "same"])));
     assert!(!after.rebuilt());
 
-    // The tail that a power cut takes is the upsert with its position.
+    // The tail that a power cut takes is the flush with its positions.
     let torn = image(dir.path());
     damage(&journal(&torn.path().join(DIR)), &keys::encode_position(30));
     let after = open(&torn).unwrap();
@@ -133,11 +174,9 @@ fn damage_is_moved_aside_and_there_is_no_position() {
 fn below_the_reserve_an_upsert_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let first = vec![row("a", 0, TEN_MINUTES, 0, 1)];
-    open(&dir)
-        .unwrap()
-        .core
-        .upsert(&upsert(None, 1, first))
-        .unwrap();
+    let analytics = open(&dir).unwrap();
+    analytics.core.upsert(&upsert(None, 1, first)).unwrap();
+    analytics.close().unwrap();
     let full = AnalyticsOptions {
         reserve_bytes: MORE_THAN_ANY_DISK,
         ..options()
@@ -151,35 +190,6 @@ fn below_the_reserve_an_upsert_is_refused_whole() {
     assert!(matches!(refused, PortError::Full { .. }), "{refused:?}");
     assert_eq!(left(&analytics), (Some(1), strings(&["a"])));
     assert!(!analytics.needs_reopen());
-}
-
-#[test]
-fn nothing_is_written_before_the_log_is_durable() {
-    let dir = tempfile::tempdir().unwrap();
-    let (calls, fails) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
-    let barrier: BeforeFlush = Box::new({
-        let (calls, fails) = (Arc::clone(&calls), Arc::clone(&fails));
-        move || {
-            calls.fetch_add(1, Ordering::Relaxed);
-            match fails.load(Ordering::Relaxed) {
-                true => Err(PortError::Closed { port: "log" }),
-                false => Ok(()),
-            }
-        }
-    });
-    let with_barrier = AnalyticsOptions {
-        before_write: barrier,
-        ..options()
-    };
-    let analytics = EmbeddedAnalytics::open(dir.path(), with_barrier).unwrap();
-    let rows = vec![row("a", 0, TEN_MINUTES, 0, 1)];
-    let refused = analytics.core.upsert(&upsert(None, 1, rows.clone()));
-    assert!(refused.is_err());
-    assert_eq!(left(&analytics), (None, strings(&[])));
-    fails.store(false, Ordering::Relaxed);
-    analytics.core.upsert(&upsert(None, 1, rows)).unwrap();
-    assert_eq!(left(&analytics), (Some(1), strings(&["a"])));
-    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[test]
@@ -198,7 +208,8 @@ fn a_reopening_finds_the_position_and_a_close_ends_all() {
     let late = [
         analytics.core.upsert(&upsert(Some(2), 3, Vec::new())),
         analytics.core.position(HERE).map(|_| ()),
-        analytics.core.page(&query(None, 1)).map(|_| ()),
+        analytics.core.rows(&query(None, 1)).map(|_| ()),
+        analytics.sync(),
         analytics.core.retain(EventTime(0)).map(|_| ()),
         analytics.reopen(),
     ];
@@ -214,6 +225,7 @@ fn retention_leaves_nothing_behind_and_takes_more_than_a_batch() {
     let analytics = open(&dir).unwrap();
     let core = &analytics.core;
     let mut position = None;
+    assert_eq!(RETAIN_BATCH, 5_000);
     for round in 0..3_u64 {
         // Every third is without measures; all begin within ten moments.
         let rows = (0..4_000_i64).map(|n| {
@@ -229,15 +241,11 @@ fn retention_leaves_nothing_behind_and_takes_more_than_a_batch() {
     let late = vec![row("late", 2, TEN_MINUTES, 0, 1)];
     core.upsert(&upsert(position, 9, late)).unwrap();
     assert_eq!(
-        core.page(&query(None, 1)).unwrap().rows[0].key.id,
+        core.rows(&query(None, 1)).unwrap().rows[0].key.id,
         "late".into()
     );
     assert_eq!(core.retain(EventTime(i64::MAX)).unwrap(), 6_001);
-    let counts = core.kv.read(|opened| {
-        let len = |at: usize| opened.keyspaces[at].len().unwrap();
-        Ok([len(ROWS), len(PERIODS), len(POSITIONS)])
-    });
-    assert_eq!(counts.unwrap(), [0, 0, 1]);
+    assert_eq!(stored_keys(&analytics), [0, 0, 1]);
 }
 
 /// Few rows among many of another length, and many that are gone: no call does it all, and
@@ -266,7 +274,7 @@ fn the_work_of_a_page_is_bounded() {
         };
         let (mut rows, mut calls) = (0, 0);
         loop {
-            let page = core.page(&query).unwrap();
+            let page = core.rows(&query).unwrap();
             rows += page.rows.len();
             calls += 1;
             if page.next.is_none() {
@@ -291,7 +299,7 @@ fn upserts_a_second() {
     let analytics = open(&dir).unwrap();
     let core = &analytics.core;
     let mut position = None;
-    for pane in 0..2 {
+    for pane in 0..3_u32 {
         let started = Instant::now();
         for first in (0..ROWS_ALL).step_by(BATCH) {
             let rows = (first..first + BATCH as u64).map(|n| {
@@ -304,12 +312,15 @@ fn upserts_a_second() {
                 .unwrap();
             position = Some(next);
         }
-        let rate = ROWS_ALL as f64 / started.elapsed().as_secs_f64();
-        println!("pane {pane}: {rate:.0} upserts/s in calls of {BATCH}");
+        let taken = started.elapsed();
+        analytics.flush().unwrap();
+        let [taken, written] =
+            [taken, started.elapsed()].map(|time| time.as_secs_f64() * 1e6 / ROWS_ALL as f64);
+        println!("pane {pane}: {written:.2} us a row written, {taken:.2} until the last flush");
     }
     let (started, mut rows, mut one) = (Instant::now(), 0, query(None, 10_000));
     loop {
-        let page = core.page(&one).unwrap();
+        let page = core.rows(&one).unwrap();
         rows += page.rows.len();
         if page.next.is_none() {
             break;
@@ -321,7 +332,7 @@ fn upserts_a_second() {
     let (started, mut rows) = (Instant::now(), 0);
     for id in 0..2_000 {
         let id = (1_000_000 + id).to_string();
-        rows += core.page(&query(Some(&id), 10_000)).unwrap().rows.len();
+        rows += core.rows(&query(Some(&id), 10_000)).unwrap().rows.len();
     }
     let ms = started.elapsed().as_secs_f64() * 1_000.0 / 2_000.0;
     println!("one key over time: {ms:.3} ms for {} rows", rows / 2_000);

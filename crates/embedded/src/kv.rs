@@ -144,11 +144,11 @@ impl Kv {
     ///
     /// * `bytes` — about what the pairs take.
     /// * `pairs` — keys ascending, each once; `None` removes.
-    pub(crate) fn ingest<V: Into<Slice>>(
+    pub(crate) fn ingest<K: Into<Slice>, V: Into<Slice>>(
         &self,
         bytes: usize,
         keyspace: usize,
-        pairs: impl Iterator<Item = (Vec<u8>, Option<V>)>,
+        pairs: impl Iterator<Item = (K, Option<V>)>,
     ) -> Result<(), PortError> {
         self.check_room(Room::Takes(bytes))?;
         self.read(|opened| {

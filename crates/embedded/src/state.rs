@@ -11,6 +11,7 @@ use crate::kv::{Kv, OnDamage, Opened, Room, Shape};
 use crate::slates::EmbeddedSlates;
 use bytes::Bytes;
 use fjall::{PersistMode, Readable, Slice};
+use fleeting::Fleeting;
 use parking_lot::{Mutex, RwLock};
 use part::{Frozen, Part};
 use std::ops::Bound;
@@ -24,7 +25,9 @@ use vitrina_ports::state::{
 };
 use vitrina_ports::{PortError, PortFuture};
 use vitrina_types::partition::PARTITIONS;
+use vitrina_types::state::RESIDENT_PREFIX;
 
+mod fleeting;
 mod keys;
 mod part;
 #[cfg(test)]
@@ -113,7 +116,13 @@ impl EmbeddedState {
     /// `Unavailable` when another process has it open or the disk does not answer; `Full`.
     pub fn open(data_dir: &Path, options: StateOptions) -> Result<Self, PortError> {
         let kv = Kv::open(data_dir.join(DIR), &SHAPE, options.reserve_bytes)?;
-        let positions = kv.read(|opened| load_positions(&kv, opened))?;
+        let (positions, parts) = kv.read(|opened| {
+            let positions = load_positions(&kv, opened)?;
+            let stored = keys::all().zip(&positions);
+            let parts = stored.map(|(place, &found)| load_part(&kv, opened, place, found));
+            let parts: Vec<Part> = parts.collect::<Result<_, PortError>>()?;
+            Ok((positions, parts))
+        })?;
         let standing = |&position: &Offset| {
             watch::Sender::new(Standing {
                 position,
@@ -124,10 +133,7 @@ impl EmbeddedState {
             kv: Arc::new(kv),
             options,
             standings: positions.iter().map(standing).collect(),
-            parts: positions
-                .into_iter()
-                .map(|p| RwLock::new(Part::new(p)))
-                .collect(),
+            parts: parts.into_iter().map(RwLock::new).collect(),
             waiting_bytes: AtomicUsize::new(0),
             one_flush: Mutex::new(()),
         })
@@ -222,7 +228,8 @@ impl EmbeddedState {
             for (ix, (place, found)) in keys::all().zip(positions).enumerate() {
                 let mut part = self.parts[ix].write();
                 let waited = part.waiting_bytes();
-                if part.resume(found) {
+                if !part.resume(found) {
+                    *part = load_part(&self.kv, opened, place, found)?;
                     self.waiting_bytes.fetch_sub(waited, Ordering::Relaxed);
                     self.standings[ix].send_modify(|standing| standing.position = found);
                     stepped_back.push(place);
@@ -405,17 +412,42 @@ fn load_positions(kv: &Kv, opened: &Opened) -> Result<Vec<Offset>, PortError> {
     keys::all().map(load).collect()
 }
 
+fn load_part(
+    kv: &Kv,
+    opened: &Opened,
+    place: StatePartition,
+    stored: Offset,
+) -> Result<Part, PortError> {
+    let mut fleeting = Fleeting::default();
+    let resident = keys::stored_key(place, RESIDENT_PREFIX);
+    for pair in opened.keyspaces[STATE].prefix(resident) {
+        let key = pair.key().map_err(|error| kv.port_error(&error))?;
+        let key = keys::key_of(&key).ok_or_else(|| kv.damaged("key"))?;
+        fleeting.note(&key);
+    }
+    Ok(Part::new(stored, fleeting))
+}
+
 /// What was frozen, by stored key, ascending: positions, then the changes of each partition.
-fn pairs(frozen: &[(StatePartition, Frozen)]) -> impl Iterator<Item = (Vec<u8>, Option<Slice>)> {
+fn pairs(frozen: &[(StatePartition, Frozen)]) -> impl Iterator<Item = (Slice, Option<Slice>)> {
     let positions = frozen.iter().map(|(place, one)| {
         let position = keys::encode_position(one.position);
-        (keys::position_key(*place).to_vec(), Some(position.into()))
+        (keys::position_key(*place).into(), Some(position.into()))
     });
+    let mut stored = Vec::new();
     let changes = frozen.iter().flat_map(|(place, one)| {
-        one.layer.sorted().into_iter().map(|(key, value)| {
-            let value = value.map(|value| Slice::from(&value[..]));
-            (keys::stored_key(*place, key), value)
-        })
+        let prefix = keys::prefix(*place);
+        let changes = one.layer.sorted().into_iter();
+        changes.map(move |(key, value)| (prefix, key, value))
+    });
+    let changes = changes.map(move |(prefix, key, value)| {
+        stored.clear();
+        stored.extend_from_slice(&prefix);
+        stored.extend_from_slice(key.as_bytes());
+        (
+            Slice::from(&stored[..]),
+            value.map(|value| Slice::from(&value[..])),
+        )
     });
     positions.chain(changes)
 }

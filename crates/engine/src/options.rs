@@ -169,7 +169,7 @@ impl Default for EngineOptions {
         Self {
             stream_threads: 1,
             commit_interval: Duration::from_secs(1),
-            flush_interval: Duration::from_secs(3),
+            flush_interval: Duration::from_secs(10),
             tick_interval: Duration::from_secs(10),
             idle_check_interval: Duration::from_secs(5),
             retain_interval: Duration::from_secs(60),

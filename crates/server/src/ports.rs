@@ -40,8 +40,9 @@ const EMBEDDED: &str = "embedded:";
 const SNAPSHOTS_DIR: &str = "snapshots";
 /// While a checkpoint is restored, what it wrote goes to disk this often.
 const RESTORE_FLUSH: Duration = Duration::from_millis(200);
-/// State is written to disk before its time when so much of it waits: a quarter of what may.
-const FLUSH_BYTES: usize = 64 * 1_024 * 1_024;
+/// State is written to disk before its time when so much of it waits: half of what may, so that
+/// as much again can come while it is written.
+const FLUSH_BYTES: usize = 128 * 1_024 * 1_024;
 /// What the stages of a shop read.
 const INPUTS: [Topic; 5] = [
     Topic::UserEvents,

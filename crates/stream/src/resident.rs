@@ -4,10 +4,9 @@
 //! key (which windows end now?) is resident: read once when a task starts, changed by records,
 //! written with every commit under keys of its own. Its memory is bounded by what is open.
 
-use vitrina_types::stored::StoredError;
+pub use vitrina_types::state::RESIDENT_PREFIX;
 
-/// What every resident key begins with; no other key does.
-pub const RESIDENT_PREFIX: &str = "~r/";
+use vitrina_types::stored::StoredError;
 
 /// State that a task keeps in memory as a whole.
 ///

@@ -42,7 +42,7 @@ impl Core {
         };
         (self.options.before_write)()?;
         self.write(&rows, moved)?;
-        self.waiting.lock().arrived(positions);
+        self.waiting.lock().arrived(rows, positions);
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Core {
         let pairs = by_period.map(|(key, value)| (key, Some(Slice::from(value))));
         self.kv.ingest(bytes, PERIODS, pairs)?;
         let by_key = newest.by_key();
-        let pairs = by_key.map(|(key, value)| (key.to_vec(), Some(Slice::from(value))));
+        let pairs = by_key.map(|(key, value)| (key, Some(Slice::from(value))));
         self.kv.ingest(bytes, ROWS, pairs)?;
         let room = Room::Takes(besides.moved.len() * OVERHEAD_BYTES);
         self.kv.write(room, PersistMode::Buffer, |opened, batch| {

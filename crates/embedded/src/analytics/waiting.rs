@@ -23,6 +23,8 @@ pub(super) struct Batch {
     oldest: [EventTime; DIMENSIONS],
 }
 
+/// Room of so many bytes or more is kept from one flush to the next.
+const SPARE_BYTES_MIN: usize = 4 * 1_024 * 1_024;
 const DIMENSIONS: usize = Dimension::ALL.len();
 
 /// Where a row stands in the bytes of its batch.
@@ -77,8 +79,19 @@ impl Batch {
         self.spots.is_empty()
     }
 
+    /// No rows, in the room of these.
+    fn emptied(mut self) -> Self {
+        self.bytes.clear();
+        self.spots.clear();
+        Self {
+            bytes: self.bytes,
+            spots: self.spots,
+            ..Self::default()
+        }
+    }
+
     fn append(&mut self, other: Self) {
-        if self.is_empty() {
+        if self.is_empty() && self.bytes.capacity() < other.bytes.capacity() {
             *self = other;
             return;
         }
@@ -181,6 +194,8 @@ pub(super) struct Waiting {
     rows: Batch,
     /// Rows of a flush that runs or has failed.
     frozen: Arc<Batch>,
+    /// Room that the last rows were in, where they were many: the next are likely to be as many.
+    spare: Batch,
     is_closed: bool,
 }
 
@@ -191,6 +206,7 @@ impl Waiting {
             written,
             rows: Batch::default(),
             frozen: Arc::default(),
+            spare: Batch::default(),
             is_closed: false,
         }
     }
@@ -232,7 +248,8 @@ impl Waiting {
     /// All that is to be written: rows, where every partition will stand then, and which of them
     /// that moves. It stays here until it [has arrived](Self::arrived).
     pub(super) fn freeze(&mut self) -> (Arc<Batch>, Positions, Vec<(Partition, Offset)>) {
-        let rows = std::mem::take(&mut self.rows);
+        let spare = std::mem::take(&mut self.spare);
+        let rows = std::mem::replace(&mut self.rows, spare);
         // Nobody else has it: the flush that had is over.
         let mut frozen = Arc::unwrap_or_clone(std::mem::take(&mut self.frozen));
         frozen.append(rows);
@@ -246,8 +263,11 @@ impl Waiting {
     }
 
     /// What was frozen is in the database.
-    pub(super) fn arrived(&mut self, positions: Positions) {
+    pub(super) fn arrived(&mut self, rows: Arc<Batch>, positions: Positions) {
         self.frozen = Arc::default();
+        if rows.bytes() >= SPARE_BYTES_MIN {
+            self.spare = Arc::try_unwrap(rows).map_or_else(|_| Batch::default(), Batch::emptied);
+        }
         self.written = positions;
     }
 

@@ -1,8 +1,10 @@
 //! One partition of the state in memory: what is committed but not yet in the database.
 //!
-//! Two layers, newest first: `active` takes the commits; `frozen`, if any, is on its way to the
-//! database and still answers reads until it has arrived.
+//! Layers, newest first: `active` takes the commits; `frozen`, if any, is on its way to the
+//! database; `settled`, if any, has arrived, and still answers reads: what changed last is likely
+//! to be asked for next.
 
+use super::fleeting::Fleeting;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -33,6 +35,18 @@ impl Layer {
             let old_bytes = old.as_ref().map_or(0, Bytes::len);
             self.bytes -= CHANGE_OVERHEAD_BYTES + key_bytes + old_bytes;
         }
+    }
+
+    /// Leaves out what need not be written.
+    fn sift(&mut self, fleeting: &mut Fleeting) {
+        let bytes = &mut self.bytes;
+        self.changes.retain(|key, value| {
+            let stays = fleeting.takes(key, value.is_none());
+            if !stays {
+                *bytes -= cost(key, value.as_ref());
+            }
+            stays
+        });
     }
 
     /// What the changes are counted with.
@@ -80,14 +94,17 @@ pub(super) struct Part {
     is_dirty: bool,
     active: Layer,
     frozen: Option<Frozen>,
+    settled: Option<Arc<Layer>>,
+    fleeting: Fleeting,
 }
 
 impl Part {
     /// A partition as the database has it.
-    pub(super) fn new(stored: Offset) -> Self {
+    pub(super) fn new(stored: Offset, fleeting: Fleeting) -> Self {
         Self {
             position: stored,
             stored,
+            fleeting,
             ..Self::default()
         }
     }
@@ -109,14 +126,18 @@ impl Part {
     /// What memory knows of a key: `None` when it must be read from the database.
     pub(super) fn find(&self, key: &str) -> Option<&Option<Bytes>> {
         let frozen = || self.frozen.as_ref()?.layer.changes.get(key);
-        self.active.changes.get(key).or_else(frozen)
+        let settled = || self.settled.as_ref()?.changes.get(key);
+        let known = self.active.changes.get(key);
+        known.or_else(frozen).or_else(settled)
     }
 
     /// Makes everything committed so far one frozen layer, together with one that did not
-    /// arrive; `None` when the database has it all.
+    /// arrive; `None` when the database has it all. What had settled is forgotten.
     pub(super) fn freeze(&mut self) -> Option<Frozen> {
+        self.settled = None;
         if self.is_dirty {
-            let active = std::mem::take(&mut self.active);
+            let mut active = std::mem::take(&mut self.active);
+            active.sift(&mut self.fleeting);
             let layer = match self.frozen.take() {
                 None => Arc::new(active),
                 Some(mut stuck) => {
@@ -138,19 +159,20 @@ impl Part {
     pub(super) fn arrived(&mut self) {
         if let Some(frozen) = self.frozen.take() {
             self.stored = frozen.position;
+            self.settled = Some(frozen.layer);
         }
     }
 
     /// The database was opened again and stands at `found`. When that is not where it was left,
-    /// nothing in memory is based on it any more: memory is forgotten and `true` answered.
+    /// nothing in memory is based on it any more and `false` is answered: begin [anew](Self::new).
     pub(super) fn resume(&mut self, found: Offset) -> bool {
+        self.settled = None;
         let on_its_way = self.frozen.as_ref().map(|frozen| frozen.position);
-        if found == self.stored || Some(found) == on_its_way {
+        let is_where_it_was = found == self.stored || Some(found) == on_its_way;
+        if is_where_it_was {
             self.stored = found;
-            return false;
         }
-        *self = Self::new(found);
-        true
+        is_where_it_was
     }
 
     /// Up to `limit` pairs with keys after `after`, where `stored` are the pairs of the database

@@ -9,6 +9,10 @@ mod slate;
 mod task;
 mod user;
 
+/// What the keys begin with of state that a task keeps in memory as a whole: what is open now, so
+/// most of them come and go quickly. No other key begins so.
+pub const RESIDENT_PREFIX: &str = "~r/";
+
 pub use product::{CategoryState, Neighbour, Neighbours, ProductKey, ProductState, ProductValue};
 pub use rows::{Facets, GatherState, PartialCell, RowCell};
 pub use sessions::{OpenSession, OpenSessions};

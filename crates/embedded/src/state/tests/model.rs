@@ -51,7 +51,10 @@ const PLACES: [StatePartition; 3] = [
 ];
 
 fn key(number: u8) -> String {
-    // Of different lengths, some the beginning of others.
+    // Some resident, of different lengths, some the beginning of others.
+    if number >= 8 {
+        return format!("~r/{}", "k".repeat(usize::from(number - 8)));
+    }
     "k".repeat(usize::from(number % 3)) + &(number / 3).to_string()
 }
 
@@ -163,7 +166,13 @@ impl World {
             let ours = self.state.get_many(place, &keys).await.unwrap();
             let theirs = self.twin.get_many(place, &keys).await.unwrap();
             assert_eq!(ours, theirs, "{place:?}");
-            for (after, limit) in [(None, 100), (None, 2), (Some("k"), 3), (Some("kk1"), 100)] {
+            for (after, limit) in [
+                (None, 100),
+                (None, 2),
+                (Some("k"), 3),
+                (Some("~r/"), 3),
+                (Some("kk1"), 100),
+            ] {
                 let ours = self.state.scan(place, after, limit).await.unwrap();
                 let theirs = self.twin.scan(place, after, limit).await.unwrap();
                 assert_eq!(ours, theirs, "{place:?} after {after:?}");

@@ -15,6 +15,8 @@ use vitrina_types::topic::Topic;
 /// Expired slates removed in one step.
 const PURGE_MAX: usize = 10_000;
 const DAY_MS: i64 = 86_400_000;
+/// How often stores that failed are tried to be opened again.
+const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 
 fn every(period: Duration) -> tokio::time::Interval {
     let mut ticks = interval(period);
@@ -25,6 +27,7 @@ fn every(period: Duration) -> tokio::time::Interval {
 /// Runs until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let options = &shared.options;
+    let mut heal = every(HEAL_INTERVAL);
     let mut flush = every(options.flush_interval);
     let mut tick = every(options.tick_interval);
     let mut retain = every(options.retain_interval);
@@ -32,6 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut is_failing = false;
     loop {
         let (chore, done) = tokio::select! {
+            _ = heal.tick() => ("reopening", heal_now(&shared).await),
             _ = flush.tick() => ("flush", flush_now(&shared).await),
             () = shared.flush_due.notified(), if !is_failing => {
                 ("flush", flush_now(&shared).await)
@@ -40,28 +44,33 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             _ = retain.tick() => ("retention", retain_now(&shared).await),
             () = shared.stopped() => return,
         };
-        is_failing = done.is_err();
+        is_failing = done.is_err() || (is_failing && chore != "flush");
         if let Err(error) = done {
             warn!(chore, %error, "chore failed, tried again later");
         }
     }
 }
 
-/// Opens stores again that failed, and writes state to disk.
-pub(crate) async fn flush_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
+/// Opens stores again that failed.
+async fn heal_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
     let upkeep = Arc::clone(&shared.ports.upkeep);
-    let done = tokio::task::spawn_blocking(move || {
-        // Tasks whose state stepped back find out at their next commit and start again from it.
-        let healed = upkeep.heal().inspect(|stepped_back| {
-            if *stepped_back {
-                warn!("stores were opened again; state stepped back and catches up");
-            }
-        });
-        // State waits in memory, which has a bound: one store that stays broken must not keep it
-        // there.
-        upkeep.flush().and(healed.map(|_| ()))
-    });
-    Ok(done.await.map_err(|_| EngineError::Stopping)??)
+    let done = tokio::task::spawn_blocking(move || upkeep.heal());
+    // Tasks whose state stepped back find out at their next commit and start again from it.
+    if done.await.map_err(|_| EngineError::Stopping)?? {
+        warn!("stores were opened again; state stepped back and catches up");
+    }
+    Ok(())
+}
+
+/// Writes state to disk, also while another store cannot be opened again: what waits in memory has
+/// a bound, and one store that stays broken must not keep it there.
+pub(crate) async fn flush_now(shared: &Arc<Shared>) -> Result<(), EngineError> {
+    let healed = heal_now(shared).await;
+    let upkeep = Arc::clone(&shared.ports.upkeep);
+    let done = tokio::task::spawn_blocking(move || upkeep.flush());
+    let flushed = done.await.map_err(|_| EngineError::Stopping)?;
+    flushed?;
+    healed
 }
 
 async fn retain_now(shared: &Arc<Shared>) -> Result<(), EngineError> {

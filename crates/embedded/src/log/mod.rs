@@ -78,7 +78,7 @@ impl Default for LogOptions {
             reserve_bytes: 256 * 1_024 * 1_024,
             retention_ms: 30 * 24 * 3_600 * 1_000,
             retention_bytes: u64::MAX,
-            tail_bytes: 8 * 1_024 * 1_024,
+            tail_bytes: 24 * 1_024 * 1_024,
             sync_after: Duration::from_secs(1),
             clock: wall_clock_ms,
         }

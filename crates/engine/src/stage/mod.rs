@@ -153,6 +153,11 @@ impl<O: Operator> Stage<O> {
         }
     }
 
+    /// The same stage, reading `read_bytes` of a partition in one round.
+    pub(crate) fn reading(self, read_bytes: usize) -> Self {
+        Self { read_bytes, ..self }
+    }
+
     fn at(&self, partition: Partition) -> StatePartition {
         StatePartition {
             space: self.space,

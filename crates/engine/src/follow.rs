@@ -46,6 +46,12 @@ pub(crate) trait Follower: Send + Sync + 'static {
         RECORDS_MAX
     }
 
+    /// Whether what it does depends on state: then it begins once the state holds what the log
+    /// held at the start, whatever a crash took of it.
+    fn needs_state(&self) -> bool {
+        false
+    }
+
     /// The next offset to read; `None` before the first.
     fn position<'a>(
         &'a self,
@@ -116,6 +122,9 @@ pub(crate) async fn run(shared: Arc<Shared>, follower: Arc<dyn Follower>) {
         is_failing: false,
     };
     let mut places: Vec<Place> = follower.partitions().into_iter().map(place).collect();
+    if follower.needs_state() {
+        shared.caught_up().await;
+    }
     let (mut seen, mut retry_at) = (0, None);
     while !*shared.stop.borrow() {
         let is_due = retry_at.is_none_or(|at| at <= Instant::now());

@@ -57,7 +57,7 @@ pub use followed::SinkStatus;
 pub use ids::{ID_CHARS, Ids};
 pub use ingest::{RawEvent, Receipt, RejectedEvent};
 pub use late::Late;
-pub use options::{Clock, EngineOptions, NoUpkeep, Ports, Storage, Upkeep};
+pub use options::{Clock, EngineOptions, NoUpkeep, Ports, Storage, Upkeep, Waiting};
 pub use position::{PositionToken, PositionTokenError, TOKEN_BYTES_MAX};
 pub use products::{Kept, Written};
 pub use requests::REQUESTS_PER_CALL_MAX;

@@ -56,9 +56,9 @@ pub trait Upkeep: Send + Sync {
     /// As the store; nothing is lost then, and the next call tries again.
     fn flush(&self) -> Result<(), PortError>;
 
-    /// Whether so much waits in memory that it is to be flushed before its time.
-    fn is_flush_due(&self) -> bool {
-        false
+    /// How much waits in memory for a flush.
+    fn waiting(&self) -> Waiting {
+        Waiting::Little
     }
 
     /// Removes what retention no longer keeps. Blocking.
@@ -76,6 +76,17 @@ pub trait Upkeep: Send + Sync {
 
     /// Facts for `status` and the console.
     fn storage(&self) -> Storage;
+}
+
+/// How much waits in memory for a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// So little that it is written at any time.
+    Little,
+    /// So much that it pays to wait for more: what changes again meanwhile is written once.
+    Much,
+    /// So much that it is written now.
+    TooMuch,
 }
 
 /// Facts about the stores.
@@ -112,6 +123,9 @@ impl Upkeep for NoUpkeep {
     }
 }
 
+/// While a backlog is worked off, one flush takes the place of so many.
+pub(crate) const FLUSHES_SAVED: u32 = 10;
+
 /// Settings of the engine.
 #[derive(Clone)]
 pub struct EngineOptions {
@@ -120,8 +134,8 @@ pub struct EngineOptions {
     /// Live, state is committed with every batch; while a backlog is worked off, commits
     /// coalesce up to this long.
     pub commit_interval: Duration,
-    /// State is written to disk this often, and when much of it waits. What changed several times
-    /// in between is written once.
+    /// State is written to disk this often; while much of it waits ten times as
+    /// long, or when too much does.
     pub flush_interval: Duration,
     /// Time passes for idle partitions this often.
     pub tick_interval: Duration,
@@ -169,7 +183,7 @@ impl Default for EngineOptions {
         Self {
             stream_threads: 1,
             commit_interval: Duration::from_secs(1),
-            flush_interval: Duration::from_secs(10),
+            flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(10),
             idle_check_interval: Duration::from_secs(5),
             retain_interval: Duration::from_secs(60),

@@ -194,6 +194,10 @@ impl Follower for RequestLoop {
         STEP_MAX
     }
 
+    fn needs_state(&self) -> bool {
+        true
+    }
+
     fn position<'a>(
         &'a self,
         shared: &'a Shared,

@@ -253,6 +253,23 @@ impl Shared {
         }
     }
 
+    /// Waits until what is in the log now is in the state of visitors, and then until what that
+    /// led to is in the state of products.
+    pub(crate) async fn caught_up(&self) {
+        for space in [Space::Users, Space::Products] {
+            let end = |partition| self.ports.log.bounds(input_of(space), partition).end;
+            let ends: Vec<_> = Partition::all().map(|p| (p, end(p))).collect();
+            let mut progress = self.progress.subscribe();
+            let is_behind = |&(partition, end)| self.applied(space, partition) < end;
+            while ends.iter().any(is_behind) {
+                tokio::select! {
+                    _ = progress.changed() => {}
+                    () = self.stopped() => return,
+                }
+            }
+        }
+    }
+
     /// Waits until fewer than `limit` user records are on their way.
     pub(crate) async fn lag_below(&self, limit: u64) {
         let mut progress = self.progress.subscribe();

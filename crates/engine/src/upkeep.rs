@@ -1,6 +1,7 @@
 //! Chores: state to disk, ticks, retention, expiry.
 
 use crate::error::EngineError;
+use crate::options::{FLUSHES_SAVED, Waiting};
 use crate::shared::Shared;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +34,18 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut retain = every(options.retain_interval);
     // A disk that fails is tried again by the clock, however much waits.
     let mut is_failing = false;
+    let mut skipped = 0;
     loop {
         let (chore, done) = tokio::select! {
             _ = heal.tick() => ("reopening", heal_now(&shared).await),
-            _ = flush.tick() => ("flush", flush_now(&shared).await),
+            _ = flush.tick() => {
+                skipped += 1;
+                let much = shared.ports.upkeep.waiting() == Waiting::Much;
+                if much && skipped < FLUSHES_SAVED {
+                    continue;
+                }
+                ("flush", flush_now(&shared).await)
+            }
             () = shared.flush_due.notified(), if !is_failing => {
                 ("flush", flush_now(&shared).await)
             }
@@ -44,6 +53,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             _ = retain.tick() => ("retention", retain_now(&shared).await),
             () = shared.stopped() => return,
         };
+        if chore == "flush" {
+            skipped = 0;
+        }
         is_failing = done.is_err() || (is_failing && chore != "flush");
         if let Err(error) = done {
             warn!(chore, %error, "chore failed, tried again later");

@@ -20,7 +20,7 @@ use vitrina_embedded::log::{EmbeddedLog, LogOptions};
 use vitrina_embedded::slates::EmbeddedSlates;
 use vitrina_embedded::state::{EmbeddedState, StateOptions};
 use vitrina_engine::{
-    CheckpointId, CheckpointStores, EngineError, Ports, RestoreReport, Storage, Upkeep,
+    CheckpointId, CheckpointStores, EngineError, Ports, RestoreReport, Storage, Upkeep, Waiting,
     newest_positions, restore_checkpoint, unread,
 };
 use vitrina_ports::PortError;
@@ -40,9 +40,11 @@ const EMBEDDED: &str = "embedded:";
 const SNAPSHOTS_DIR: &str = "snapshots";
 /// While a checkpoint is restored, what it wrote goes to disk this often.
 const RESTORE_FLUSH: Duration = Duration::from_millis(200);
-/// State is written to disk before its time when so much of it waits: half of what may, so that
-/// as much again can come while it is written.
-const FLUSH_BYTES: usize = 128 * 1_024 * 1_024;
+/// State that waits for a flush: from here on it pays to wait for more.
+const MUCH_BYTES: usize = 4 * 1_024 * 1_024;
+/// From here on it is written at once: half of what may wait, so that as much again can come while
+/// it is written.
+const TOO_MUCH_BYTES: usize = 128 * 1_024 * 1_024;
 /// What the stages of a shop read.
 const INPUTS: [Topic; 5] = [
     Topic::UserEvents,
@@ -338,8 +340,12 @@ impl Upkeep for Stores {
         state.and(self.analytics.flush())
     }
 
-    fn is_flush_due(&self) -> bool {
-        self.state.waiting_bytes() >= FLUSH_BYTES
+    fn waiting(&self) -> Waiting {
+        match self.state.waiting_bytes() {
+            ..MUCH_BYTES => Waiting::Little,
+            ..TOO_MUCH_BYTES => Waiting::Much,
+            _ => Waiting::TooMuch,
+        }
     }
 
     fn retain(&self, now: IngestTime) -> Result<(), PortError> {

@@ -11,6 +11,7 @@ mod round;
 
 use crate::error::EngineError;
 use crate::flaw::Flaw;
+use crate::options::Waiting;
 use crate::shared::Shared;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -169,7 +170,7 @@ impl<O: Operator> Stage<O> {
         self.last_commit = shared.now();
         for place in 0..self.slots.len() {
             self.commit_one(place, shared).await?;
-            if shared.ports.upkeep.is_flush_due() {
+            if shared.ports.upkeep.waiting() == Waiting::TooMuch {
                 shared.flush_due.notify_one();
             }
         }

@@ -47,7 +47,7 @@ pub const FIELDS: &[Field] = &[
     number("checkpoint_pause_s", 0, DAY_MS / 1_000, "shortest time between the end of one checkpoint and the beginning of the next, in seconds"),
     number("checkpoint_keep", 1, 1_000, "checkpoints kept, the newest"),
     number("disk_reserve_bytes", 1_024 * 1_024, TIB, "disk space that is never used, in bytes; below it intake answers 507"),
-    number("flush_interval_ms", 10, 60_000, "how often state is flushed to disk, in milliseconds, besides whenever 128 MiB of it wait; the log is flushed before every acknowledgement"),
+    number("flush_interval_ms", 10, 60_000, "how often state is flushed to disk, in milliseconds; while a backlog is worked off a tenth as often, or whenever 128 MiB of it wait; the log is flushed before every acknowledgement"),
     number("commit_interval_ms", 1, 10_000, "how long commits of state may coalesce while a backlog is worked off, in milliseconds"),
     number("after_wait_ms", 0, 1_000, "longest wait of an answer for its after= position, in milliseconds"),
     number("shutdown_deadline_ms", 100, 600_000, "longest time from a signal to the end of the process, in milliseconds"),

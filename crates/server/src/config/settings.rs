@@ -130,7 +130,7 @@ impl Default for Settings {
             checkpoint_pause_s: 60,
             checkpoint_keep: 5,
             disk_reserve_bytes: 256 * 1_024 * 1_024,
-            flush_interval_ms: 10_000,
+            flush_interval_ms: 1_000,
             commit_interval_ms: 1_000,
             after_wait_ms: 50,
             shutdown_deadline_ms: 10_000,

@@ -8,7 +8,7 @@ use vitrina_embedded::disk::testing::{Loss, PowerCutDisk};
 use vitrina_engine::{Engine, EngineOptions, RawEvent, verify};
 use vitrina_ports::faulty::SplitMix64;
 use vitrina_server::config::Settings;
-use vitrina_server::ports::Stores;
+use vitrina_server::ports::{OpenError, Stores};
 use vitrina_types::time::IngestTime;
 
 /// Seeds run in the test command; each is one disk with several cuts.
@@ -34,7 +34,13 @@ async fn open(directory: &Path, disk: &Arc<PowerCutDisk>) -> (Arc<Stores>, Arc<E
         data_dir: directory.to_owned(),
         ..Settings::default()
     };
-    let stores = Stores::open_on(&settings, Arc::clone(disk) as _).expect("opens after a cut");
+    // A process that another test is just starting holds every open file until it begins.
+    let stores = loop {
+        match Stores::open_on(&settings, Arc::clone(disk) as _) {
+            Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
+            opened => break opened.expect("opens after a cut"),
+        }
+    };
     let options = EngineOptions {
         flush_interval: Duration::from_millis(20),
         ..EngineOptions::default()

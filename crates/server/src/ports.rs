@@ -343,8 +343,8 @@ impl Upkeep for Stores {
     fn waiting(&self) -> Waiting {
         match self.state.waiting_bytes() {
             ..MUCH_BYTES => Waiting::Little,
-            ..TOO_MUCH_BYTES => Waiting::Much,
-            _ => Waiting::TooMuch,
+            MUCH_BYTES..TOO_MUCH_BYTES => Waiting::Much,
+            TOO_MUCH_BYTES.. => Waiting::TooMuch,
         }
     }
 

@@ -40,6 +40,7 @@ static SHAPE: Shape = Shape {
     ],
     cache_bytes: 8 * 1_024 * 1_024,
     on_damage: OnDamage::Refuse,
+    worker_threads: 2,
 };
 const RECORDS: usize = 0;
 const OUTBOX: usize = 1;

@@ -7,7 +7,9 @@
 
 use crate::disk::{Disk, OsDisk};
 use fjall::compaction::Leveled;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
+use fjall::{
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice,
+};
 use parking_lot::{Mutex, RwLock};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,9 +29,11 @@ const JOURNAL_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 /// So many flushes lie side by side before they are merged. A read asks the filter of each; half as
 /// many would be merged twice as often, which is most of the work under load.
 const RUNS_MAX: u8 = 8;
-/// Flushes and compacts in turn. With more, fjall 3.1 keeps the first for flushes, which hands
-/// requests to compact back to the queue for as long as another compacts: a core spent on nothing.
-const WORKER_THREADS: usize = 1;
+/// An ingest waits while so many lie there: merging is behind, and nothing else holds it up.
+const RUNS_HALT: usize = 20;
+/// It waits so long at most.
+const MERGE_WAIT_MAX: Duration = Duration::from_secs(10);
+const MERGE_LOOK: Duration = Duration::from_millis(10);
 
 /// What becomes of a database that fjall cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,11 @@ pub(crate) struct Shape {
     pub cache_bytes: u64,
     /// What to do about damage.
     pub on_damage: OnDamage,
+    /// Threads that flush and compact. With two, fjall 3.1 keeps the first for flushes, and it hands
+    /// requests to compact back to the queue for as long as the second compacts, a core spent on
+    /// nothing. With one, a thousand commits during one compaction fill the queue that it then waits
+    /// on itself: that is for databases whose commits are few.
+    pub worker_threads: usize,
 }
 
 /// What a write does to the room on the disk.
@@ -152,7 +161,12 @@ impl Kv {
     ) -> Result<(), PortError> {
         self.check_room(Room::Takes(bytes))?;
         self.read(|opened| {
+            self.await_merge(&opened.keyspaces[keyspace])?;
             let ingest = || -> fjall::Result<()> {
+                // Tables carry what the journal holds of the keyspace: they must not outlive the
+                // same of another one. And unlike a commit, an ingest would not notice that the
+                // database has failed.
+                opened.db.persist(PersistMode::SyncData)?;
                 let mut tables = opened.keyspaces[keyspace].start_ingestion()?;
                 for (key, value) in pairs {
                     match value {
@@ -164,6 +178,18 @@ impl Kv {
             };
             ingest().map_err(|error| self.write_failed(&error))
         })
+    }
+
+    /// Waits until merging has caught up: an ingest is not throttled by fjall.
+    fn await_merge(&self, keyspace: &Keyspace) -> Result<(), PortError> {
+        let began = Instant::now();
+        while keyspace.tree.l0_run_count() >= RUNS_HALT {
+            if began.elapsed() > MERGE_WAIT_MAX {
+                return Err(self.unavailable("merging of tables is behind".to_owned()));
+            }
+            std::thread::sleep(MERGE_LOOK);
+        }
+        Ok(())
     }
 
     /// Refuses with `Full` when a write would go below the reserve.
@@ -304,7 +330,7 @@ impl Kv {
             let db = Database::builder(dir)
                 .cache_size(self.shape.cache_bytes)
                 .max_journaling_size(JOURNAL_BYTES_MAX)
-                .worker_threads(WORKER_THREADS)
+                .worker_threads(self.shape.worker_threads)
                 .open()?;
             let keyspaces = self.shape.keyspaces.iter().map(|&(name, memtable_bytes)| {
                 db.keyspace(name, || {

@@ -42,6 +42,7 @@ static SHAPE: Shape = Shape {
     keyspaces: &[("state", 16 * 1_024 * 1_024), ("slates", 8 * 1_024 * 1_024)],
     cache_bytes: 64 * 1_024 * 1_024,
     on_damage: OnDamage::MoveAside,
+    worker_threads: 2,
 };
 const STATE: usize = 0;
 /// Number of the slates' keyspace.

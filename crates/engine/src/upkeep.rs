@@ -47,6 +47,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 ("flush", flush_now(&shared).await)
             }
             () = shared.flush_due.notified(), if !is_failing => {
+                // Told while a flush was running, which made it so.
+                if shared.ports.upkeep.waiting() != Waiting::TooMuch {
+                    continue;
+                }
                 ("flush", flush_now(&shared).await)
             }
             _ = tick.tick() => ("tick", send_ticks(&shared).await),

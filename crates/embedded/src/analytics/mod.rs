@@ -1,7 +1,7 @@
 //! Window rows on the data directory: derived, kept beside the state and longer than the log.
 //!
-//! An upsert compares and sets in memory, reads nothing and writes nothing. A flush, about once a
-//! second and before any read, makes the log durable and then writes rows, in both layouts of
+//! An upsert compares and sets in memory, reads nothing and writes nothing. A flush, every few
+//! seconds and before any read, makes the log durable and then writes rows, in both layouts of
 //! [`keys`], and positions. A crash takes a tail of upserts with their positions, and the sink
 //! reads those again.
 //!
@@ -57,6 +57,7 @@ static SHAPE: Shape = Shape {
     ],
     cache_bytes: 16 * 1_024 * 1_024,
     on_damage: OnDamage::MoveAside,
+    worker_threads: 1,
 };
 const ROWS: usize = 0;
 const PERIODS: usize = 1;

@@ -13,11 +13,13 @@ static DERIVED: Shape = Shape {
     keyspaces: &[("a", MEMTABLE_BYTES), ("b", MEMTABLE_BYTES)],
     cache_bytes: 1_024 * 1_024,
     on_damage: OnDamage::MoveAside,
+    worker_threads: 1,
 };
 
 static TRUTH: Shape = Shape {
     port: "truth",
     on_damage: OnDamage::Refuse,
+    worker_threads: 2,
     ..DERIVED
 };
 

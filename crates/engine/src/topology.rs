@@ -20,11 +20,6 @@ pub(crate) const INPUTS: [Topic; 5] = [
     Topic::ShopProducts,
 ];
 
-/// Bytes of one partition that a stage behind the first reads in one round: about what a round of
-/// the first one sends it, so that it does not fall behind and finds what it reads in memory. What
-/// it sends itself is bounded by the rows told a record.
-const SIGNAL_READ_BYTES: usize = 256 * 1_024;
-
 /// Keeps each visitor's profile.
 pub(crate) fn user_stage(options: &EngineOptions) -> UserStage {
     UserStage {
@@ -74,11 +69,7 @@ pub(crate) fn stage<O: Operator + Clone>(
     let hot_keys_max = shared.options.hot_keys_max;
     let make =
         move |partition| Task::new(operator.clone(), partition).with_hot_keys_max(hot_keys_max);
-    let stage = Stage::new(space, Box::new(make), Box::new(|_, _| {}));
-    Box::new(match space {
-        Space::Users | Space::Shop | Space::Lines => stage,
-        Space::Products | Space::Slates | Space::Rows => stage.reading(SIGNAL_READ_BYTES),
-    })
+    Box::new(Stage::new(space, Box::new(make), Box::new(|_, _| {})))
 }
 
 /// The stages of a shop, in the order records flow through them. The item side is told what the
@@ -106,7 +97,6 @@ pub(crate) fn stages_with(
     let make =
         move |partition| Task::new(operator.clone(), partition).with_hot_keys_max(hot_keys_max);
     let products = Stage::new(Space::Products, Box::new(make), on_product);
-    let products = products.reading(SIGNAL_READ_BYTES);
     vec![
         stage(shared, Space::Users, user_stage(options)),
         Box::new(products),

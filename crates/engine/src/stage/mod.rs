@@ -138,7 +138,7 @@ impl<O: Operator> Stage<O> {
             attempts: FxHashMap::default(),
             on_change,
             last_commit: IngestTime(0),
-            read_bytes: round::READ_BYTES,
+            read_bytes: round::read_bytes(space),
             is_bulk: false,
             parked: Vec::new(),
         }
@@ -152,11 +152,6 @@ impl<O: Operator> Stage<O> {
             is_bulk: true,
             ..self
         }
-    }
-
-    /// The same stage, reading `read_bytes` of a partition in one round.
-    pub(crate) fn reading(self, read_bytes: usize) -> Self {
-        Self { read_bytes, ..self }
     }
 
     fn at(&self, partition: Partition) -> StatePartition {

@@ -11,18 +11,29 @@ use tracing::{error, warn};
 use vitrina_ports::PortError;
 use vitrina_ports::log::{Consumed, Offset};
 use vitrina_ports::seat::{Membership, Seat};
-use vitrina_ports::state::KEYS_PER_READ_MAX;
+use vitrina_ports::state::{KEYS_PER_READ_MAX, Space};
 use vitrina_stream::Operator;
 
 /// Bytes of one partition read in one round. An order of 200 lines makes some 400 times its bytes
 /// in outputs, so this bounds a publish too: below a third of what a log call may carry.
-pub(super) const READ_BYTES: usize = 64 * 1_024;
+const READ_BYTES: usize = 64 * 1_024;
+/// The same of a stage behind the first: about what a round of the first one sends it, so that it
+/// does not fall behind and finds what it reads in memory. What it sends is bounded by the rows
+/// told a record.
+const SIGNAL_READ_BYTES: usize = 256 * 1_024;
 /// Outputs of a round beyond this are published before the next partition is read.
 const PUBLISH_BYTES: usize = 8 * 1_024 * 1_024;
 /// A record whose processing panics this often is given up.
 pub(super) const ATTEMPTS_MAX: u32 = 3;
 /// A round of more records than this is taken for backfill: its commits coalesce.
 const BACKFILL_ROUND: usize = 2_000;
+
+pub(super) fn read_bytes(space: Space) -> usize {
+    match space {
+        Space::Users | Space::Shop | Space::Lines => READ_BYTES,
+        Space::Products | Space::Slates | Space::Rows => SIGNAL_READ_BYTES,
+    }
+}
 
 impl<O: Operator> Stage<O> {
     pub(super) async fn process(

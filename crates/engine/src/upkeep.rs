@@ -59,8 +59,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         };
         if chore == "flush" {
             skipped = 0;
+            is_failing = done.is_err();
         }
-        is_failing = done.is_err() || (is_failing && chore != "flush");
         if let Err(error) = done {
             warn!(chore, %error, "chore failed, tried again later");
         }
@@ -142,6 +142,7 @@ async fn send_ticks(shared: &Shared) -> Result<(), EngineError> {
 mod tests {
     use super::*;
     use crate::options::{EngineOptions, Ports, Storage, Upkeep};
+    use parking_lot::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
     use vitrina_ports::PortError;
     use vitrina_types::time::IngestTime;
@@ -170,6 +171,76 @@ mod tests {
         fn storage(&self) -> Storage {
             Storage::default()
         }
+    }
+
+    /// Stores that say how much waits, and may fail.
+    struct Told {
+        flushes: AtomicU32,
+        waiting: Mutex<Waiting>,
+        fails: bool,
+    }
+
+    impl Upkeep for Told {
+        fn flush(&self) -> Result<(), PortError> {
+            self.flushes.fetch_add(1, Ordering::Relaxed);
+            let (port, detail) = ("state", "no room".to_owned());
+            match self.fails {
+                true => Err(PortError::Unavailable { port, detail }),
+                false => Ok(()),
+            }
+        }
+
+        fn waiting(&self) -> Waiting {
+            *self.waiting.lock()
+        }
+
+        fn retain(&self, _now: IngestTime) -> Result<(), PortError> {
+            Ok(())
+        }
+
+        fn heal(&self) -> Result<bool, PortError> {
+            Ok(false)
+        }
+
+        fn storage(&self) -> Storage {
+            Storage::default()
+        }
+    }
+
+    /// Flushes in so many seconds, told every tenth of one that one is due.
+    async fn flushes(waiting: Waiting, fails: bool, seconds: u64) -> u32 {
+        let told = Arc::new(Told {
+            flushes: AtomicU32::new(0),
+            waiting: Mutex::new(waiting),
+            fails,
+        });
+        let ports = Ports {
+            upkeep: Arc::clone(&told) as _,
+            ..Ports::in_memory()
+        };
+        let clock = Arc::new(|| IngestTime(1_000));
+        let shared = Arc::new(Shared::new(ports, EngineOptions::default(), clock));
+        let chores = tokio::spawn(run(Arc::clone(&shared)));
+        for _ in 0..seconds * 10 {
+            shared.flush_due.notify_one();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        shared.stop.send_replace(true);
+        chores.await.unwrap();
+        told.flushes.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_more_waits_the_longer_it_may_until_it_is_too_much() {
+        let seconds = 40;
+        let little = flushes(Waiting::Little, false, seconds).await;
+        assert!((38..=42).contains(&little), "every second, not {little}");
+        let much = flushes(Waiting::Much, false, seconds).await;
+        assert!((3..=5).contains(&much), "every ten seconds, not {much}");
+        let too_much = flushes(Waiting::TooMuch, false, seconds).await;
+        assert!(too_much >= 390, "whenever told, not {too_much}");
+        let failing = flushes(Waiting::TooMuch, true, seconds).await;
+        assert!((38..=43).contains(&failing), "by the clock, not {failing}");
     }
 
     #[tokio::test]

@@ -64,17 +64,17 @@ pub(crate) trait Follower: Send + Sync + 'static {
     fn apply<'a>(&'a self, shared: &'a Shared, step: FollowStep<'a>) -> PortFuture<'a, ()>;
 }
 
-/// Whether a follower has come to the end of everything it follows.
-pub(crate) async fn is_settled(shared: &Shared, follower: &dyn Follower) -> bool {
+/// Records that a follower has not come to yet; `None` where its position cannot be read.
+pub(crate) async fn behind(shared: &Shared, follower: &dyn Follower) -> Option<u64> {
+    let mut behind = 0;
     for partition in follower.partitions() {
         let bounds = shared.ports.log.bounds(follower.topic(), partition);
-        let position = follower.position(shared, partition).await;
-        let has_come = |at: Option<Offset>| at.unwrap_or(0).max(bounds.start) >= bounds.end;
-        if !position.is_ok_and(has_come) {
-            return false;
-        }
+        let position = follower.position(shared, partition).await.ok()?;
+        // What retention took is nothing to wait for.
+        let from = position.unwrap_or(0).max(bounds.start);
+        behind += bounds.end.saturating_sub(from);
     }
-    true
+    Some(behind)
 }
 
 /// One step of a follower.

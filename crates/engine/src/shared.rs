@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::time::interval;
+use tracing::warn;
 use vitrina_ports::log::Offset;
 use vitrina_ports::state::Space;
 use vitrina_types::partition::Partition;
@@ -31,6 +33,11 @@ struct OnTheWay {
 /// Acknowledgements remembered for the freshness figure, a partition. Beyond it, the oldest is
 /// left out of the figure, not out of processing.
 const ON_THE_WAY_MAX: usize = 4_096;
+
+/// Rows that have not come any further for so long are not waited for.
+const ROWS_WAIT: Duration = Duration::from_secs(10);
+/// A wait for state that lasts is told this often.
+const LONG_WAIT: Duration = Duration::from_secs(30);
 
 /// What is known of one task.
 #[derive(Default)]
@@ -230,24 +237,48 @@ impl Shared {
     }
 
     /// Whether nothing is on its way: in the log but not in state, offered but not in the catalogue,
-    /// in the outbox, told but not in the analytics. Each is looked at before what it leads to, so
-    /// that nothing slips by.
+    /// in the outbox. Each is looked at before what it leads to, so that nothing slips by.
     async fn is_settled(&self) -> bool {
         let applied = || SETTLING.iter().all(|space| self.lag(*space) == 0);
-        if !applied() || !follow::is_settled(self, &CatalogueSink).await {
+        if !applied() || follow::behind(self, &CatalogueSink).await != Some(0) {
             return false;
         }
         let outbox = self.ports.catalogue.outbox(0, 1).await;
-        let is_relayed = outbox.is_ok_and(|changes| changes.is_empty());
-        is_relayed && applied() && follow::is_settled(self, &AnalyticsSink).await
+        outbox.is_ok_and(|changes| changes.is_empty()) && applied()
     }
 
-    /// Waits until nothing is on its way.
+    /// Waits until nothing is on its way, and what was told of windows is in the analytics. Rows
+    /// are not waited for while they do not move: a store that is broken or full must not hold up
+    /// for ever what is done without it.
     pub(crate) async fn settled(&self) {
         let mut progress = self.progress.subscribe();
         while !self.is_settled().await {
             tokio::select! {
                 _ = progress.changed() => {}
+                () = self.stopped() => return,
+            }
+        }
+        self.rows_settled().await;
+    }
+
+    async fn rows_settled(&self) {
+        let mut progress = self.progress.subscribe();
+        let (mut least, mut since) = (u64::MAX, tokio::time::Instant::now());
+        loop {
+            let behind = follow::behind(self, &AnalyticsSink).await;
+            let behind = behind.unwrap_or(u64::MAX);
+            if behind == 0 {
+                return;
+            }
+            if behind < least {
+                (least, since) = (behind, tokio::time::Instant::now());
+            } else if since.elapsed() >= ROWS_WAIT {
+                warn!("window rows do not come into the analytics; they wait in the log");
+                return;
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = tokio::time::sleep(ROWS_WAIT) => {}
                 () = self.stopped() => return,
             }
         }
@@ -260,10 +291,16 @@ impl Shared {
             let end = |partition| self.ports.log.bounds(input_of(space), partition).end;
             let ends: Vec<_> = Partition::all().map(|p| (p, end(p))).collect();
             let mut progress = self.progress.subscribe();
-            let is_behind = |&(partition, end)| self.applied(space, partition) < end;
-            while ends.iter().any(is_behind) {
+            let is_behind = |one: &&(Partition, Offset)| self.applied(space, one.0) < one.1;
+            let mut looks = interval(LONG_WAIT);
+            looks.tick().await;
+            while ends.iter().any(|one| is_behind(&one)) {
                 tokio::select! {
                     _ = progress.changed() => {}
+                    _ = looks.tick() => {
+                        let partitions = ends.iter().filter(is_behind).count();
+                        warn!(space = space.name(), partitions, "state has not caught up yet");
+                    }
                     () = self.stopped() => return,
                 }
             }
@@ -300,3 +337,6 @@ pub(crate) fn input_of(space: Space) -> Topic {
         Space::Lines => Topic::UserEvents,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,7 +61,7 @@ impl Follower for CatalogueSink {
             }
             // What somebody else writes in between is looked at again: it may be newer.
             while !products.is_empty() {
-                products = write(shared, products).await?;
+                products = Plan::of(products, shared).await?.write(shared).await?;
             }
             let consumed = vec![Consumed {
                 consumer: consumer(step.partition),
@@ -78,40 +78,53 @@ impl Follower for CatalogueSink {
     }
 }
 
-/// Writes those that the catalogue does not know yet, nor anything newer, and answers those that
-/// somebody else wrote meanwhile.
-async fn write(shared: &Shared, products: Vec<Product>) -> Result<Vec<Product>, PortError> {
-    let mut newest: FxHashMap<ProductId, Product> = FxHashMap::default();
-    for product in products {
-        let known = newest.get(&product.product_id);
-        if known.is_none_or(|known| is_newer(known, &product)) {
-            newest.insert(product.product_id.clone(), product);
+/// Products to be written, each where the catalogue still stands as it was looked at.
+#[derive(Default)]
+struct Plan {
+    products: Vec<Product>,
+    writes: Vec<Write>,
+}
+
+impl Plan {
+    /// Those that the catalogue does not know yet, nor anything newer.
+    async fn of(products: Vec<Product>, shared: &Shared) -> Result<Self, PortError> {
+        let mut newest: FxHashMap<ProductId, Product> = FxHashMap::default();
+        for product in products {
+            let known = newest.get(&product.product_id);
+            if known.is_none_or(|known| is_newer(known, &product)) {
+                newest.insert(product.product_id.clone(), product);
+            }
         }
-    }
-    let (mut writes, mut written) = (Vec::new(), Vec::new());
-    for (id, product) in newest {
-        let found = shared.ports.catalogue.get(Kind::Product, id.as_str());
-        let found = found.await?;
-        let known = found.as_ref();
-        let known = known.and_then(|entry| stored::decode::<Product>(&entry.body).ok());
-        if known.is_some_and(|known| !is_newer(&known, &product)) {
-            continue;
+        let mut plan = Self::default();
+        for (id, product) in newest {
+            let found = shared.ports.catalogue.get(Kind::Product, id.as_str());
+            let found = found.await?;
+            let known = found.as_ref();
+            let known = known.and_then(|entry| stored::decode::<Product>(&entry.body).ok());
+            if known.is_some_and(|known| !is_newer(&known, &product)) {
+                continue;
+            }
+            plan.writes.push(Write {
+                kind: Kind::Product,
+                id: id.as_str().to_owned(),
+                expect: found.map_or(Expect::Absent, |entry| Expect::Version(entry.version)),
+                body: Some(Bytes::from(stored::encode(&product))),
+            });
+            plan.products.push(product);
         }
-        writes.push(Write {
-            kind: Kind::Product,
-            id: id.as_str().to_owned(),
-            expect: found.map_or(Expect::Absent, |entry| Expect::Version(entry.version)),
-            body: Some(Bytes::from(stored::encode(&product))),
-        });
-        written.push(product);
+        Ok(plan)
     }
-    if writes.is_empty() {
-        return Ok(Vec::new());
+
+    /// Writes them, and answers those that somebody else wrote meanwhile.
+    async fn write(self, shared: &Shared) -> Result<Vec<Product>, PortError> {
+        if self.writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outcomes = shared.ports.catalogue.write(self.writes).await?;
+        let refused = self.products.into_iter().zip(outcomes);
+        let refused = refused.filter(|(_, outcome)| matches!(outcome, Outcome::Conflict { .. }));
+        Ok(refused.map(|(product, _)| product).collect())
     }
-    let outcomes = shared.ports.catalogue.write(writes).await?;
-    let refused = written.into_iter().zip(outcomes);
-    let refused = refused.filter(|(_, outcome)| matches!(outcome, Outcome::Conflict { .. }));
-    Ok(refused.map(|(product, _)| product).collect())
 }
 
 /// Whether `product` is to take the place of `known`.
@@ -123,106 +136,51 @@ fn is_newer(known: &Product, product: &Product) -> bool {
 mod tests {
     use super::*;
     use crate::options::{EngineOptions, Ports};
-    use parking_lot::Mutex;
     use std::sync::Arc;
-    use vitrina_ports::catalogue::memory::MemoryCatalogue;
-    use vitrina_ports::catalogue::{Catalogue, Entry, OutboxChange};
     use vitrina_ports::log::LogRecord;
     use vitrina_types::time::{EventTime, IngestTime};
 
-    fn stored_at(at: i64) -> Bytes {
-        let product = Product::bare(ProductId::new("p").unwrap(), EventTime(at));
-        Bytes::from(stored::encode(&product))
+    fn product_at(at: i64) -> Product {
+        Product::bare(ProductId::new("p").unwrap(), EventTime(at))
     }
 
     fn offered(offset: Offset, at: i64) -> LogRecord {
         LogRecord {
             offset,
-            bytes: stored_at(at),
+            bytes: Bytes::from(stored::encode(&product_at(at))),
         }
     }
 
-    /// A catalogue in which somebody writes right after the first look.
-    struct Meddled {
-        inner: MemoryCatalogue,
-        writes: Mutex<Option<Write>>,
-    }
-
-    impl Catalogue for Meddled {
-        fn get<'a>(&'a self, kind: Kind, id: &'a str) -> PortFuture<'a, Option<Entry>> {
-            Box::pin(async move {
-                let found = self.inner.get(kind, id).await;
-                let write = self.writes.lock().take();
-                if let Some(write) = write {
-                    self.inner.write(vec![write]).await?;
-                }
-                found
-            })
-        }
-
-        fn list<'a>(
-            &'a self,
-            kind: Kind,
-            after: Option<&'a str>,
-            limit: usize,
-        ) -> PortFuture<'a, Vec<Entry>> {
-            self.inner.list(kind, after, limit)
-        }
-
-        fn write(&self, writes: Vec<Write>) -> PortFuture<'_, Vec<Outcome>> {
-            self.inner.write(writes)
-        }
-
-        fn outbox(&self, from: u64, limit: usize) -> PortFuture<'_, Vec<OutboxChange>> {
-            self.inner.outbox(from, limit)
-        }
-
-        fn trim_outbox(&self, before: u64) -> PortFuture<'_, ()> {
-            self.inner.trim_outbox(before)
-        }
-
-        fn outbox_reached(&self, from: u64) -> PortFuture<'_, ()> {
-            self.inner.outbox_reached(from)
-        }
+    fn shared() -> Shared {
+        let clock = Arc::new(|| IngestTime(1_000));
+        Shared::new(Ports::in_memory(), EngineOptions::default(), clock)
     }
 
     /// What a shop puts between the look and the write is not lost to something older.
     #[tokio::test]
-    async fn a_newer_product_put_meanwhile_stays() {
-        for (put_at, stays) in [(3, 3), (1, 2)] {
+    async fn a_product_put_meanwhile_is_looked_at_again() {
+        for (put_at, writes_again) in [(3, 0), (1, 1)] {
+            let shared = shared();
+            let plan = Plan::of(vec![product_at(2)], &shared).await.unwrap();
             let put = Write {
                 kind: Kind::Product,
                 id: "p".to_owned(),
                 expect: Expect::Any,
-                body: Some(stored_at(put_at)),
+                body: Some(offered(0, put_at).bytes),
             };
-            let catalogue = Meddled {
-                inner: MemoryCatalogue::new(),
-                writes: Mutex::new(Some(put)),
-            };
-            let ports = Ports {
-                catalogue: Arc::new(catalogue),
-                ..Ports::in_memory()
-            };
-            let clock = Arc::new(|| IngestTime(1_000));
-            let shared = Shared::new(ports, EngineOptions::default(), clock);
-            let step = FollowStep {
-                partition: Partition::of("p"),
-                expected: None,
-                next: 1,
-                records: &[offered(0, 2)],
-            };
-            CatalogueSink.apply(&shared, step).await.unwrap();
-            let found = shared.ports.catalogue.get(Kind::Product, "p").await;
-            assert_eq!(found.unwrap().unwrap().body, stored_at(stays), "{put_at}");
+            shared.ports.catalogue.write(vec![put]).await.unwrap();
+            let refused = plan.write(&shared).await.unwrap();
+            assert_eq!(refused, [product_at(2)], "{put_at}");
+            let again = Plan::of(refused, &shared).await.unwrap();
+            assert_eq!(again.products.len(), writes_again, "{put_at}");
+            assert_eq!(again.write(&shared).await.unwrap(), [], "{put_at}");
         }
     }
 
     /// Whatever the step they come in: what is newer there is left alone.
     #[tokio::test]
     async fn an_older_product_behind_a_newer_one_of_the_same_step_is_left_out() {
-        let clock = Arc::new(|| IngestTime(1_000));
-        let shared = Shared::new(Ports::in_memory(), EngineOptions::default(), clock);
+        let shared = shared();
         let records = [offered(0, 1), offered(1, 3), offered(2, 2)];
         let step = FollowStep {
             partition: Partition::of("p"),

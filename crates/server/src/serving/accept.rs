@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 /// A client that has not sent the headers of its next request after so long is let go: connections
@@ -26,7 +27,7 @@ pub(super) const HEADER_READ_MAX: Duration = Duration::from_secs(30);
 
 /// Serves `routes` to at most `connections_max` connections at once until `stopped` resolves, and
 /// then until every request that was begun is answered. Further connections wait in the queue of
-/// the system until one ends.
+/// the system until one ends. Dropped before that, it cuts all of them.
 pub(super) async fn serve(
     mut listener: TcpListener,
     routes: Router,
@@ -40,6 +41,7 @@ pub(super) async fn serve(
     http.timer(TokioTimer::new())
         .header_read_timeout(header_read_max);
     let mut stopped = pin!(stopped);
+    let mut connections = JoinSet::new();
     loop {
         let next = async {
             let seat = Arc::clone(&seats).acquire_owned().await;
@@ -47,6 +49,7 @@ pub(super) async fn serve(
         };
         let (seat, (stream, address)) = tokio::select! {
             next = next => next,
+            Some(_) = connections.join_next() => continue,
             () = &mut stopped => break,
         };
         // An answer leaves at once, not when the next one fills the packet.
@@ -57,7 +60,7 @@ pub(super) async fn serve(
         let answer = hyper::service::service_fn(move |request| answer(&routes, address, request));
         let served = http.serve_connection(TokioIo::new(stream), answer);
         let served = graceful.watch(served);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             if let Err(error) = served.await {
                 tracing::debug!(%error, "a connection ended badly");
             }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vitrina_embedded::disk::testing::{Loss, PowerCutDisk};
 use vitrina_engine::{Engine, EngineOptions, RawEvent, verify};
 use vitrina_ports::faulty::SplitMix64;
@@ -15,6 +15,8 @@ use vitrina_types::time::IngestTime;
 const SEEDS: u64 = 6;
 /// Power cuts of one disk.
 const CUTS: u64 = 4;
+/// After this long a wait has failed.
+const DEADLINE: Duration = Duration::from_secs(20);
 /// The moment of every event: nothing here depends on a clock.
 const NOW: IngestTime = IngestTime(1_700_000_000_000);
 
@@ -35,9 +37,12 @@ async fn open(directory: &Path, disk: &Arc<PowerCutDisk>) -> (Arc<Stores>, Arc<E
         ..Settings::default()
     };
     // A process that another test is just starting holds every open file until it begins.
+    let began = Instant::now();
     let stores = loop {
         match Stores::open_on(&settings, Arc::clone(disk) as _) {
-            Err(OpenError::InUse(_)) => tokio::task::yield_now().await,
+            Err(OpenError::InUse(_)) if began.elapsed() < DEADLINE => {
+                tokio::task::yield_now().await;
+            }
             opened => break opened.expect("opens after a cut"),
         }
     };

@@ -106,3 +106,22 @@ async fn what_was_begun_is_answered_before_the_end() {
     ended.await.expect("the end").unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_server_that_is_given_up_cuts_its_connections() {
+    let (entered, mut was_entered) = tokio::sync::mpsc::channel(1);
+    let stuck = move || {
+        let entered = entered.clone();
+        async move {
+            entered.send(()).await.unwrap();
+            std::future::pending::<&str>().await
+        }
+    };
+    let server = start(Router::new().route("/", get(stuck)), 8, DEADLINE).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(REQUEST).await.unwrap();
+    was_entered.recv().await.unwrap();
+    server.stop.send(()).unwrap();
+    server.ended.abort();
+    assert_eq!(heard(&mut client, "never").await, "");
+}

@@ -29,6 +29,7 @@ use vitrina_types::state::RESIDENT_PREFIX;
 
 mod fleeting;
 mod keys;
+mod layer;
 mod part;
 #[cfg(test)]
 mod tests;
@@ -288,7 +289,7 @@ impl EmbeddedState {
         let bytes: usize = commit
             .changes
             .iter()
-            .map(|change| part::cost(&change.key, change.value.as_ref()))
+            .map(|change| layer::cost(&change.key, change.value.as_deref()))
             .sum();
         let mut part = self.parts[ix].write();
         if self.standings[ix].borrow().is_closed {
@@ -341,7 +342,7 @@ impl EmbeddedState {
                 if known.is_none() {
                     unknown.push(at);
                 }
-                values.push(known.cloned().flatten());
+                values.push(known.flatten().map(Bytes::copy_from_slice));
             }
             if unknown.is_empty() {
                 return Ok(Versioned { position, values });
@@ -424,7 +425,7 @@ fn load_part(
     for pair in opened.keyspaces[STATE].prefix(resident) {
         let key = pair.key().map_err(|error| kv.port_error(&error))?;
         let key = keys::key_of(&key).ok_or_else(|| kv.damaged("key"))?;
-        fleeting.note(&key);
+        fleeting.note(key.as_bytes());
     }
     Ok(Part::new(stored, fleeting))
 }
@@ -438,17 +439,14 @@ fn pairs(frozen: &[(StatePartition, Frozen)]) -> impl Iterator<Item = (Slice, Op
     let mut stored = Vec::new();
     let changes = frozen.iter().flat_map(|(place, one)| {
         let prefix = keys::prefix(*place);
-        let changes = one.layer.sorted().into_iter();
+        let changes = one.layer.sorted();
         changes.map(move |(key, value)| (prefix, key, value))
     });
     let changes = changes.map(move |(prefix, key, value)| {
         stored.clear();
         stored.extend_from_slice(&prefix);
-        stored.extend_from_slice(key.as_bytes());
-        (
-            Slice::from(&stored[..]),
-            value.map(|value| Slice::from(&value[..])),
-        )
+        stored.extend_from_slice(key);
+        (Slice::from(&stored[..]), value.map(Slice::from))
     });
     positions.chain(changes)
 }

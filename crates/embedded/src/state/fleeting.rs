@@ -15,18 +15,18 @@ pub(super) struct Fleeting(FxHashSet<u128>);
 
 impl Fleeting {
     /// Notes a key that is in the database.
-    pub(super) fn note(&mut self, key: &str) {
-        if key.starts_with(RESIDENT_PREFIX) {
-            self.0.insert(xxh3_128(key.as_bytes()));
+    pub(super) fn note(&mut self, key: &[u8]) {
+        if key.starts_with(RESIDENT_PREFIX.as_bytes()) {
+            self.0.insert(xxh3_128(key));
         }
     }
 
     /// Takes a change that is about to be written; answers whether it has to be.
-    pub(super) fn takes(&mut self, key: &str, is_deleted: bool) -> bool {
-        if !key.starts_with(RESIDENT_PREFIX) {
+    pub(super) fn takes(&mut self, key: &[u8], is_deleted: bool) -> bool {
+        if !key.starts_with(RESIDENT_PREFIX.as_bytes()) {
             return true;
         }
-        let hash = xxh3_128(key.as_bytes());
+        let hash = xxh3_128(key);
         if is_deleted {
             return self.0.remove(&hash);
         }

@@ -5,76 +5,11 @@
 //! to be asked for next.
 
 use super::fleeting::Fleeting;
+use super::layer::Layer;
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use vitrina_ports::log::Offset;
 use vitrina_ports::state::Change;
-
-/// What a change costs beside its key and value, in the limit on memory.
-const CHANGE_OVERHEAD_BYTES: usize = 96;
-
-/// Bytes a change is counted with.
-pub(super) fn cost(key: &str, value: Option<&Bytes>) -> usize {
-    CHANGE_OVERHEAD_BYTES + key.len() + value.map_or(0, Bytes::len)
-}
-
-/// Changed keys, with their last value; `None` is a deletion. Hashed, because a key is changed many
-/// times for each time that keys are asked for in their order.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Layer {
-    changes: FxHashMap<String, Option<Bytes>>,
-    bytes: usize,
-}
-
-impl Layer {
-    fn insert(&mut self, key: String, value: Option<Bytes>) {
-        self.bytes += cost(&key, value.as_ref());
-        let key_bytes = key.len();
-        if let Some(old) = self.changes.insert(key, value) {
-            let old_bytes = old.as_ref().map_or(0, Bytes::len);
-            self.bytes -= CHANGE_OVERHEAD_BYTES + key_bytes + old_bytes;
-        }
-    }
-
-    /// Leaves out what need not be written.
-    fn sift(&mut self, fleeting: &mut Fleeting) {
-        let bytes = &mut self.bytes;
-        self.changes.retain(|key, value| {
-            let stays = fleeting.takes(key, value.is_none());
-            if !stays {
-                *bytes -= cost(key, value.as_ref());
-            }
-            stays
-        });
-    }
-
-    /// What the changes are counted with.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Changed keys.
-    pub(super) fn len(&self) -> usize {
-        self.changes.len()
-    }
-
-    /// All changes in key order. O(n log n).
-    pub(super) fn sorted(&self) -> Vec<(&str, Option<&Bytes>)> {
-        self.after(None)
-    }
-
-    /// Those with keys after `after`, in key order. O(n log n).
-    fn after(&self, after: Option<&str>) -> Vec<(&str, Option<&Bytes>)> {
-        let changes = self.changes.iter();
-        let mut found: Vec<_> = changes
-            .map(|(key, value)| (key.as_str(), value.as_ref()))
-            .filter(|(key, _)| after.is_none_or(|after| *key > after))
-            .collect();
-        found.sort_unstable_by_key(|change| change.0);
-        found
-    }
-}
 
 /// A layer on its way, and the position the database will stand at with it.
 #[derive(Debug, Clone)]
@@ -111,24 +46,24 @@ impl Part {
 
     /// Bytes of memory that wait for the database.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.active.bytes + self.frozen.as_ref().map_or(0, |frozen| frozen.layer.bytes)
+        let frozen = self.frozen.as_ref();
+        self.active.held_bytes() + frozen.map_or(0, |frozen| frozen.layer.held_bytes())
     }
 
     /// Applies a commit.
     pub(super) fn apply(&mut self, next: Offset, changes: Vec<Change>) {
         for change in changes {
-            self.active.insert(change.key, change.value);
+            self.active.insert(&change.key, change.value.as_deref());
         }
         self.position = next;
         self.is_dirty = true;
     }
 
     /// What memory knows of a key: `None` when it must be read from the database.
-    pub(super) fn find(&self, key: &str) -> Option<&Option<Bytes>> {
-        let frozen = || self.frozen.as_ref()?.layer.changes.get(key);
-        let settled = || self.settled.as_ref()?.changes.get(key);
-        let known = self.active.changes.get(key);
-        known.or_else(frozen).or_else(settled)
+    pub(super) fn find(&self, key: &str) -> Option<Option<&[u8]>> {
+        let frozen = || self.frozen.as_ref()?.layer.find(key);
+        let settled = || self.settled.as_ref()?.find(key);
+        self.active.find(key).or_else(frozen).or_else(settled)
     }
 
     /// Makes everything committed so far one frozen layer, together with one that did not
@@ -141,10 +76,7 @@ impl Part {
             let layer = match self.frozen.take() {
                 None => Arc::new(active),
                 Some(mut stuck) => {
-                    let merged = Arc::make_mut(&mut stuck.layer);
-                    for (key, value) in active.changes {
-                        merged.insert(key, value);
-                    }
+                    Arc::make_mut(&mut stuck.layer).take_newer(&active);
                     stuck.layer
                 }
             };
@@ -185,8 +117,8 @@ impl Part {
     ) -> Result<Vec<(String, Bytes)>, E> {
         let empty = Layer::default();
         let frozen = self.frozen.as_ref().map_or(&empty, |f| &f.layer);
-        let mut newest = self.active.after(after).into_iter().peekable();
-        let mut newer = frozen.after(after).into_iter().peekable();
+        let mut newest = self.active.after(after).peekable();
+        let mut newer = frozen.after(after).peekable();
         let mut stored = stored.peekable();
         let mut found = Vec::new();
         while found.len() < limit {
@@ -199,17 +131,18 @@ impl Part {
             let heads = [
                 newest.peek().map(|&(key, _)| key),
                 newer.peek().map(|&(key, _)| key),
-                in_store.map(|(key, _)| key.as_str()),
+                in_store.map(|(key, _)| key.as_bytes()),
             ];
-            let Some(key) = heads.into_iter().flatten().min().map(str::to_owned) else {
+            let Some(key) = heads.into_iter().flatten().min() else {
                 break;
             };
+            let key = String::from_utf8_lossy(key).into_owned();
             // All three go on past the key; the newest that has it decides.
-            let from_newest = newest.next_if(|&(head, _)| head == key);
-            let from_newer = newer.next_if(|&(head, _)| head == key);
+            let from_newest = newest.next_if(|&(head, _)| head == key.as_bytes());
+            let from_newer = newer.next_if(|&(head, _)| head == key.as_bytes());
             let from_store = stored.next_if(|pair| matches!(pair, Ok((head, _)) if *head == key));
             let value = match from_newest.or(from_newer) {
-                Some((_, value)) => value.cloned(),
+                Some((_, value)) => value.map(Bytes::copy_from_slice),
                 None => from_store.and_then(Result::ok).map(|(_, value)| value),
             };
             found.extend(value.map(|value| (key, value)));

@@ -156,6 +156,9 @@ pub(crate) async fn recommend(
     impressions: &Queue,
     request: RecommendRequest,
 ) -> Result<Answer, EngineError> {
+    if !shared.options.answers {
+        return Err(EngineError::NoAnswers);
+    }
     let preview = request.preview;
     let (answer, impression) = make(shared, request, None).await?;
     if !preview {

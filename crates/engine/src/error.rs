@@ -49,6 +49,9 @@ pub enum EngineError {
         /// Why, and what to do.
         reason: String,
     },
+    /// This engine only streams.
+    #[error("this process works the stream and gives no answers; ask one that serves them")]
+    NoAnswers,
     /// The engine is stopping.
     #[error("the service is stopping")]
     Stopping,
@@ -63,6 +66,7 @@ impl EngineError {
             Self::Overloaded { .. }
             | Self::CannotStart { .. }
             | Self::CheckpointRefused { .. }
+            | Self::NoAnswers
             | Self::Stopping => Blame::Operator,
         }
     }
@@ -74,7 +78,8 @@ impl EngineError {
             | Self::NotFound { .. }
             | Self::TooMany { .. }
             | Self::CannotStart { .. }
-            | Self::CheckpointRefused { .. } => Retry::Never,
+            | Self::CheckpointRefused { .. }
+            | Self::NoAnswers => Retry::Never,
             Self::Port(port) => port.retry(),
             Self::Overloaded { .. } | Self::Stopping => Retry::Later,
         }

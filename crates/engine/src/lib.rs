@@ -100,7 +100,9 @@ impl Engine {
         clock: Clock,
     ) -> Result<Arc<Self>, EngineError> {
         let shared = Arc::new(Shared::new(ports, options, clock));
-        items::load(&shared).await?;
+        if shared.options.answers {
+            items::load(&shared).await?;
+        }
         let count = shared.options.stream_threads.max(1);
         let mut workers = Vec::new();
         for number in 0..count {
@@ -124,11 +126,13 @@ impl Engine {
                 async move { relay::run(&shared).await }
             }),
         ];
-        let followers: [Arc<dyn follow::Follower>; 3] = [
-            Arc::new(requests::RequestLoop),
+        let mut followers: Vec<Arc<dyn follow::Follower>> = vec![
             Arc::new(sinks::CatalogueSink),
             Arc::new(sinks::AnalyticsSink),
         ];
+        if shared.options.answers {
+            followers.push(Arc::new(requests::RequestLoop));
+        }
         for follower in followers {
             chores.push(tokio::spawn(follow::run(Arc::clone(&shared), follower)));
         }

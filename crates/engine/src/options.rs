@@ -149,6 +149,9 @@ pub struct EngineOptions {
     pub visible_wait: Duration,
     /// Events accepted but not applied, beyond which intake is refused.
     pub lag_max: u64,
+    /// Whether it answers. One that only streams keeps no item side: it refuses to recommend, leaves
+    /// questions on their topic, and knows nothing popular.
+    pub answers: bool,
     /// Keys whose state one task keeps decoded in memory; each stage has 32 tasks.
     pub hot_keys_max: usize,
     /// Bytes of full traces kept in memory for `explain`.
@@ -190,6 +193,7 @@ impl Default for EngineOptions {
             after_wait: Duration::from_millis(50),
             visible_wait: Duration::from_secs(2),
             lag_max: 1_000_000,
+            answers: true,
             hot_keys_max: 2_048,
             traces_bytes_max: 32 * 1_024 * 1_024,
             rows_keep_days: 3_650,

@@ -48,6 +48,8 @@ pub enum Need {
     Existing,
     /// It writes: an empty one is begun.
     Any,
+    /// It writes and asks for nothing: what answers need is not kept meanwhile.
+    Stream,
 }
 
 /// The way to an engine.
@@ -82,7 +84,7 @@ impl Door {
         if need == Need::Existing && !has_data(&settings.data_dir) {
             return Err(OpenError::NoData(settings.data_dir.clone()));
         }
-        let service = Service::open_alone(settings).await?;
+        let service = Service::open_alone(settings, need != Need::Stream).await?;
         // What was accepted before a crash is applied before anybody asks.
         service.engine.settled().await;
         Ok(Self::Here(Box::new(service)))

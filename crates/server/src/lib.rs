@@ -4,6 +4,7 @@
 //! This crate sees every other one and nothing sees it. It holds no rule of the domain: those
 //! live in the crates below, and what is here is wiring and faces.
 
+pub mod allocator;
 pub mod bench;
 pub mod cli;
 pub mod client;

@@ -209,10 +209,15 @@ impl Stores {
     /// The first store's that could not be closed cleanly; all are closed, nothing acknowledged
     /// is lost.
     pub fn close(&self) -> Result<(), PortError> {
-        // State first: its flush makes the log durable before.
-        let state = self.state.close();
+        // Side by side: what a backlog left in memory is written by both cores. The log last:
+        // the others make it durable before they write.
+        let (state, analytics) = std::thread::scope(|scope| {
+            let analytics = scope.spawn(|| self.analytics.close());
+            let state = self.state.close();
+            (state, analytics.join())
+        });
+        let analytics = analytics.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let follower = self.following.lock().as_ref().map_or(Ok(()), |f| f.close());
-        let analytics = self.analytics.close();
         let catalogue = self.catalogue.close();
         let closed = state.and(follower).and(analytics).and(catalogue);
         closed.and(self.log.close())

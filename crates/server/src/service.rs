@@ -39,7 +39,7 @@ impl Service {
     /// # Errors
     /// [`OpenError`], with what to do.
     pub async fn open(settings: &Settings, facts: Vec<FactBlock>) -> Result<Self, OpenError> {
-        let service = Self::begin(settings, http_options(settings), facts).await?;
+        let service = Self::begin(settings, http_options(settings), facts, true).await?;
         let stores = Arc::clone(&service.stores);
         let opened = tokio::task::spawn_blocking(move || stores.checkpoints());
         let opened = opened.await.map_err(|error| OpenError::Directory {
@@ -52,22 +52,24 @@ impl Service {
         Ok(service)
     }
 
-    /// As [`open`](Self::open), for this process alone: whoever holds the routes may do everything.
+    /// As [`open`](Self::open), for this process alone: whoever holds the routes may do everything,
+    /// except ask for answers where it `answers` not.
     ///
     /// # Errors
     /// [`OpenError`], with what to do.
-    pub async fn open_alone(settings: &Settings) -> Result<Self, OpenError> {
+    pub async fn open_alone(settings: &Settings, answers: bool) -> Result<Self, OpenError> {
         let http = HttpOptions {
             keys: Vec::new(),
             ..http_options(settings)
         };
-        Self::begin(settings, http, Vec::new()).await
+        Self::begin(settings, http, Vec::new(), answers).await
     }
 
     async fn begin(
         settings: &Settings,
         http: HttpOptions,
         facts: Vec<FactBlock>,
+        answers: bool,
     ) -> Result<Self, OpenError> {
         let opening = settings.clone();
         let opened = tokio::task::spawn_blocking(move || {
@@ -82,7 +84,10 @@ impl Service {
             dir: settings.data_dir.clone(),
             source: io::Error::other(error),
         })??;
-        let options = engine_options(settings, address_key);
+        let options = EngineOptions {
+            answers,
+            ..engine_options(settings, address_key)
+        };
         let engine = Engine::start(stores.ports(), options, wall_clock()).await?;
         let app = App::new(Arc::clone(&engine), http).with_snapshots(stores.snapshots());
         let source = EngineSource::new(Arc::clone(&engine), facts);

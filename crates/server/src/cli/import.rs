@@ -63,7 +63,12 @@ pub(crate) async fn run(shell: &Shell, args: &ImportArgs) -> Result<(), Failure>
     })?;
     // A file that cannot be read must not begin a data directory.
     let what = named(&args.what, &mut input, &file)?;
-    let door = shell.door(Need::Any).await?;
+    let need = match what {
+        Format::Events(_) => Need::Stream,
+        // A product is taken in when answers see it.
+        Format::Products(_) => Need::Any,
+    };
+    let door = shell.door(need).await?;
     let done = load(&Target::from(&door), what, input, &file).await;
     let closed = door.close().await;
     let report = done?;

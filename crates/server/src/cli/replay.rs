@@ -33,7 +33,7 @@ pub(crate) async fn run(shell: &Shell, args: &ReplayArgs) -> Result<(), Failure>
         return Err(OpenError::NoData(settings.data_dir).into());
     }
     // What was accepted before a crash is applied first, as at any start.
-    let service = Service::open_alone(&settings).await?;
+    let service = Service::open_alone(&settings, true).await?;
     service.engine.settled().await;
     service.close().await?;
     let opening = settings.clone();

@@ -27,6 +27,11 @@ impl From<EngineError> for Problem {
                 Self::new(StatusCode::CONFLICT, "too_many_bans", error.to_string())
             }
             EngineError::Stopping => Self::busy("stopping", error.to_string(), RETRY_AFTER_S),
+            EngineError::NoAnswers => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no_answers",
+                error.to_string(),
+            ),
             other => Self::internal(&other.to_string()),
         }
     }
@@ -95,6 +100,7 @@ mod tests {
             (moved.into(),                                409, "position_mismatch", None),
             (overloaded,                                  429, "overloaded",        Some(3)),
             (EngineError::Stopping,                       503, "stopping",          Some(1)),
+            (EngineError::NoAnswers,                      503, "no_answers",        None),
             (EngineError::NotFound { what: "ban" },       404, "not_found",         None),
             (EngineError::TooMany { what: "bans", limit: 9 }, 409, "too_many_bans", None),
             (rejected.into(),                             400, "out_of_range",      None),

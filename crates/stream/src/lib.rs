@@ -16,6 +16,7 @@ mod product;
 mod resident;
 mod rows;
 mod shop;
+mod slab;
 mod slates;
 mod task;
 mod user;

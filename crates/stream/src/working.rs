@@ -1,6 +1,8 @@
 //! The decoded state a task holds in memory.
 
+use crate::slab::{Place, Slab};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// One key in memory. A key known to have no value is in memory too.
@@ -12,19 +14,13 @@ struct Slot<V> {
     used: u32,
 }
 
-/// Where a key lies in memory while one record is applied.
-#[derive(Clone, Copy)]
-pub(crate) struct Place(u32);
-
 /// Decoded hot state of one task. Holds a subset of the stored keys, and what changed since it
 /// was last taken.
 pub struct Working<V, R = ()> {
     /// What the task keeps in memory as a whole.
     pub resident: R,
     index: FxHashMap<Arc<str>, Place>,
-    /// `None` where one was forgotten.
-    slots: Vec<Option<Slot<V>>>,
-    free: Vec<Place>,
+    slots: Slab<Slot<V>>,
     /// Places of dirty slots, in the order they became so.
     dirty: Vec<Place>,
     /// Counts [`Self::take_changes`]; wraps, which costs an odd eviction in 2^32 rounds.
@@ -36,8 +32,7 @@ impl<V, R: Default> Default for Working<V, R> {
         Self {
             resident: R::default(),
             index: FxHashMap::default(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slab::default(),
             dirty: Vec::new(),
             round: 0,
         }
@@ -54,10 +49,7 @@ impl<V, R> Working<V, R> {
     /// The value of `key`, `None` where there is none, beside what is resident, to be changed.
     pub fn with_resident(&mut self, key: &str) -> (Option<&V>, &mut R) {
         debug_assert!(self.index.contains_key(key), "key {key} was not named");
-        let slot = self
-            .index
-            .get(key)
-            .and_then(|place| self.slots[place.0 as usize].as_ref());
+        let slot = self.index.get(key).and_then(|place| self.slots.get(*place));
         let value = slot.and_then(|slot| slot.value.as_ref());
         (value, &mut self.resident)
     }
@@ -112,8 +104,7 @@ impl<V, R> Working<V, R> {
 
     /// The value at a place; `None` where there is none.
     pub(crate) fn at(&self, place: Place) -> Option<&V> {
-        let slot = self.slots[place.0 as usize].as_ref();
-        slot.and_then(|slot| slot.value.as_ref())
+        self.slots.get(place)?.value.as_ref()
     }
 
     /// The value at a place, to be changed; made by `make` where there is none.
@@ -122,7 +113,7 @@ impl<V, R> Working<V, R> {
     }
 
     fn changed(&mut self, place: Place) -> &mut Slot<V> {
-        let Some(slot) = &mut self.slots[place.0 as usize] else {
+        let Some(slot) = self.slots.get_mut(place) else {
             unreachable!("no key is forgotten while a record is applied");
         };
         if !slot.dirty {
@@ -137,7 +128,7 @@ impl<V, R> Working<V, R> {
         let Some(place) = self.index.get(key) else {
             return false;
         };
-        if let Some(slot) = &mut self.slots[place.0 as usize] {
+        if let Some(slot) = self.slots.get_mut(*place) {
             slot.used = self.round;
         }
         true
@@ -158,16 +149,7 @@ impl<V, R> Working<V, R> {
             dirty: false,
             used: self.round,
         };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.slots[place.0 as usize] = Some(slot);
-                place
-            }
-            None => {
-                self.slots.push(Some(slot));
-                Place((self.slots.len() - 1) as u32)
-            }
-        };
+        let place = self.slots.put(slot);
         self.index.insert(key, place);
         place
     }
@@ -176,7 +158,7 @@ impl<V, R> Working<V, R> {
     /// counts them as clean.
     pub(crate) fn take_changes(&mut self, mut each: impl FnMut(&str, Option<&V>)) {
         for place in self.dirty.drain(..) {
-            if let Some(slot) = &mut self.slots[place.0 as usize] {
+            if let Some(slot) = self.slots.get_mut(place) {
                 slot.dirty = false;
                 slot.used = self.round;
                 each(&slot.key, slot.value.as_ref());
@@ -193,23 +175,17 @@ impl<V, R> Working<V, R> {
         }
         let surplus = self.len() - (limit - limit / 8);
         let round = self.round;
-        let clean = self.slots.iter().flatten().filter(|slot| !slot.dirty);
-        let mut ages: Vec<u32> = clean.map(|slot| round.wrapping_sub(slot.used)).collect();
-        if ages.is_empty() {
-            return;
+        let clean = self.slots.iter().filter(|(_, slot)| !slot.dirty);
+        let mut ages: Vec<(u32, Place)> = clean
+            .map(|(place, slot)| (round.wrapping_sub(slot.used), place))
+            .collect();
+        let gone = surplus.min(ages.len());
+        if gone > 0 && gone < ages.len() {
+            ages.select_nth_unstable_by_key(gone - 1, |&(age, place)| (Reverse(age), place));
         }
-        let nth = surplus.min(ages.len()) - 1;
-        let (_, &mut oldest_kept, _) = ages.select_nth_unstable_by(nth, |a, b| b.cmp(a));
-        let mut left = surplus;
-        for (place, slot) in (0..).zip(&mut self.slots) {
-            let goes =
-                |slot: &mut Slot<V>| !slot.dirty && round.wrapping_sub(slot.used) >= oldest_kept;
-            if left > 0
-                && let Some(gone) = slot.take_if(goes)
-            {
-                left -= 1;
+        for (_, place) in ages.drain(..gone) {
+            if let Some(gone) = self.slots.take(place) {
                 self.index.remove(&gone.key);
-                self.free.push(Place(place));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::sketch::Distinct;
 use crate::stored::Stored;
 use crate::time::{EventTime, IngestTime, Watermark};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// A stretch of event time, half-open: `start <= at < end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,7 +121,7 @@ pub struct Measures {
     pub pieces: i64,
     /// Money by kind of event and currency, in that order: price times quantity, negative for
     /// returns. Revenue is that of purchases and returns.
-    pub values: Vec<(KindTag, Currency, Amount)>,
+    pub values: SmallVec<[(KindTag, Currency, Amount); 1]>,
     /// Visitors who took part.
     pub visitors: Distinct,
 }

@@ -1,7 +1,7 @@
 //! What an event does to its visitor.
 
 use super::{Scope, dedupe, history, link, purchases, session, signals, visitor_at};
-use crate::working::Place;
+use crate::slab::Place;
 use vitrina_types::event::{Event, Rejection};
 use vitrina_types::id::UserId;
 use vitrina_types::limits::{EVENT_TIME_AHEAD_MAX_MS, WATERMARK_AHEAD_MAX_MS};

@@ -12,7 +12,7 @@ use super::bounds::{EXPIRY_ASKED_MAX, EXPIRY_DUE_PER_ASKED, EXPIRY_OLD_DAYS};
 use super::bounds::{EXPIRY_SHARDS, FORGET_KEYS_MAX};
 use super::buckets::Sealed;
 use super::{Scope, visitor_at};
-use crate::working::Place;
+use crate::slab::Place;
 use vitrina_types::id::AnonymousId;
 use vitrina_types::record::UserRecord;
 use vitrina_types::state::UserValue;

@@ -20,6 +20,7 @@
 
 use super::queue::Queue;
 use crate::rows::Lane;
+use crate::slab::{Place, Slab};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use vitrina_types::row::{Measures, TimeWindow};
@@ -96,17 +97,14 @@ impl Visitor {
 /// Sessions of one lane. Memory is bounded by the visitors of the last gap and grace of event time.
 #[derive(Default)]
 pub(super) struct Open {
-    /// Places of visitors.
-    index: FxHashMap<Arc<str>, u32>,
-    /// `None` where one is gone.
-    visitors: Vec<Option<Visitor>>,
-    free: Vec<u32>,
+    index: FxHashMap<Arc<str>, Place>,
+    visitors: Slab<Visitor>,
     /// Hashes and places of visitors by the moment something may be due. A session that grows
     /// leaves its entry where it is; it is put right when its moment comes, so that an event
     /// costs no search.
-    queue: Queue<(u64, u32)>,
+    queue: Queue<(u64, Place)>,
     /// Places of visitors whose stored form is out of date, in the order they became so.
-    changed: Vec<u32>,
+    changed: Vec<Place>,
     sessions: usize,
 }
 
@@ -183,8 +181,6 @@ impl Visitor {
     /// Opens a session and answers its place.
     fn open(&mut self, window: TimeWindow, part: u64) -> usize {
         let sessions = &mut self.sessions.0;
-        // Nearly always the only one, and there are as many of them as visitors.
-        sessions.reserve_exact(1);
         sessions.push(OpenSession {
             window,
             part,
@@ -202,7 +198,7 @@ impl Visitor {
     /// Tells what has ended and drops what is closed, at most `left` sessions.
     fn take_due(&mut self, clock: Clock, left: &mut usize, tell: &mut impl FnMut(&str, Told<'_>)) {
         let name = &*self.name;
-        self.sessions.0.retain_mut(|session| {
+        self.sessions.0.retain(|session| {
             if *left == 0 || !clock.passed(clock.due(session)) {
                 return true;
             }
@@ -218,8 +214,8 @@ impl Visitor {
 impl Open {
     /// Whether an event of this window belongs to a session that is open.
     pub(super) fn touches(&self, key: &str, window: TimeWindow, clock: Clock) -> bool {
-        let place = self.index.get(key).map(|place| *place as usize);
-        let visitor = place.and_then(|place| self.visitors.get(place)?.as_ref());
+        let place = self.index.get(key);
+        let visitor = place.and_then(|place| self.visitors.get(*place));
         visitor.is_some_and(|visitor| {
             let mut sessions = visitor.sessions.0.iter();
             sessions.any(|s| touch(s.window, window) && !clock.is_closed(s.window.end))
@@ -227,25 +223,16 @@ impl Open {
     }
 
     /// The place of a visitor, made where there is none.
-    fn place(&mut self, key: &str, hash: u64) -> u32 {
+    fn place(&mut self, key: &str, hash: u64) -> Place {
         match self.index.get(key) {
             Some(place) => *place,
             None => self.put(Visitor::new(key.into(), hash)),
         }
     }
 
-    fn put(&mut self, visitor: Visitor) -> u32 {
+    fn put(&mut self, visitor: Visitor) -> Place {
         let name = visitor.name.clone();
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.visitors[place as usize] = Some(visitor);
-                place
-            }
-            None => {
-                self.visitors.push(Some(visitor));
-                (self.visitors.len() - 1) as u32
-            }
-        };
+        let place = self.visitors.put(visitor);
         self.index.insert(name, place);
         place
     }
@@ -265,7 +252,7 @@ impl Open {
         mut tell: impl FnMut(Told<'_>),
     ) {
         let place = self.place(key, hash);
-        let Some(visitor) = &mut self.visitors[place as usize] else {
+        let Some(visitor) = self.visitors.get_mut(place) else {
             unreachable!("the index names no visitor that is gone");
         };
         let before = visitor.sessions.0.len();
@@ -295,7 +282,7 @@ impl Open {
         mut tell: impl FnMut(&str, Told<'_>),
     ) -> bool {
         while let Some((at, (hash, place))) = self.queue.pop(|at| clock.passed(at)) {
-            let Some(visitor) = &mut self.visitors[place as usize] else {
+            let Some(visitor) = self.visitors.get_mut(place) else {
                 continue;
             };
             // The place may be another visitor's by now.
@@ -347,10 +334,9 @@ impl Open {
         Ok(())
     }
 
-    fn forget(&mut self, place: u32) {
-        if let Some(gone) = self.visitors[place as usize].take() {
+    fn forget(&mut self, place: Place) {
+        if let Some(gone) = self.visitors.take(place) {
             self.index.remove(&gone.name);
-            self.free.push(place);
         }
     }
 
@@ -365,7 +351,7 @@ impl Open {
         let mut changed = std::mem::take(&mut self.changed);
         for place in changed.drain(..) {
             // The place may be named twice: by one who is gone, and by another who has it now.
-            let Some(visitor) = &mut self.visitors[place as usize] else {
+            let Some(visitor) = self.visitors.get_mut(place) else {
                 continue;
             };
             if !std::mem::take(&mut visitor.is_changed) {
@@ -397,7 +383,7 @@ impl Open {
 
 /// A visitor that is stored and whose last session is closed stays until its changes are taken:
 /// they name it once.
-fn note_change(changed: &mut Vec<u32>, place: u32, visitor: &mut Visitor) {
+fn note_change(changed: &mut Vec<Place>, place: Place, visitor: &mut Visitor) {
     if !visitor.is_changed {
         visitor.is_changed = true;
         changed.push(place);

@@ -3,6 +3,7 @@
 use crate::row::{Measures, TimeWindow};
 use crate::stored::Stored;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// A session that still takes events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct OpenSession {
 /// All open sessions of one visitor in one lane, in the order they were opened; under
 /// `~r/s/l/<visitor key>` what happens now, under `~r/s/b/<visitor key>` old data being loaded.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct OpenSessions(pub Vec<OpenSession>);
+pub struct OpenSessions(pub SmallVec<[OpenSession; 1]>);
 
 impl Stored for OpenSessions {
     const NAME: &'static str = "open sessions";

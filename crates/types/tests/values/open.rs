@@ -46,6 +46,6 @@ pub(crate) fn open_sessions() -> Vec<OpenSessions> {
     };
     vec![
         OpenSessions::default(),
-        OpenSessions(vec![session(0), session(START.0 as u64)]),
+        OpenSessions(vec![session(0), session(START.0 as u64)].into()),
     ]
 }

@@ -106,7 +106,11 @@ fn what_comes_and_goes_between_commits_is_never_stored() {
             }
         });
         assert_eq!(stored.len(), open.index.len());
-        assert!(open.visitors.len() <= 30, "{} places", open.visitors.len());
+        assert!(
+            open.visitors.places() <= 30,
+            "{} places",
+            open.visitors.places()
+        );
     }
     assert!(handed < 50 * 30, "{handed} changes");
 }

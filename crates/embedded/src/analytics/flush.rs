@@ -6,7 +6,7 @@
 //! finds by it what to forget: what stood in `rows` alone could stay for ever.
 
 use super::keys::{self, Layout};
-use super::waiting::{Batch, Newest};
+use super::waiting::{Batches, Newest};
 use super::{Core, PERIODS, POSITIONS, ROWS};
 use crate::kv::{Opened, Room};
 use fjall::{OwnedWriteBatch, PersistMode, Slice};
@@ -42,7 +42,7 @@ impl Core {
         };
         (self.options.before_write)()?;
         self.write(&rows, moved)?;
-        self.waiting.lock().arrived(rows, positions);
+        self.waiting.lock().arrived(positions);
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Core {
         }
     }
 
-    fn write(&self, rows: &Batch, moved: Vec<(Partition, Offset)>) -> Result<(), PortError> {
+    fn write(&self, rows: &Batches, moved: Vec<(Partition, Offset)>) -> Result<(), PortError> {
         for (told, oldest) in self.oldest.iter().zip(rows.oldest()) {
             told.fetch_min(oldest.0, Ordering::SeqCst);
         }

@@ -13,51 +13,48 @@ use vitrina_types::time::EventTime;
 /// Positions by partition; `None` before the first upsert.
 pub(super) type Positions = Vec<Option<Offset>>;
 
-/// Stored rows one behind the other, as they came.
+/// Stored rows of one upsert, one behind the other, as they came.
 #[derive(Debug, Clone)]
 pub(super) struct Batch {
     /// Key in `rows`, then value, of each.
     bytes: Vec<u8>,
     spots: Vec<Spot>,
     /// By dimension: no row begins before.
-    oldest: [EventTime; DIMENSIONS],
+    oldest: Oldest,
 }
 
-/// Room of so many bytes or more is kept from one flush to the next.
-const SPARE_BYTES_MIN: usize = 4 * 1_024 * 1_024;
-const DIMENSIONS: usize = Dimension::ALL.len();
+/// By dimension, a moment that no row begins before.
+type Oldest = [EventTime; DIMENSIONS];
 
-/// Where a row stands in the bytes of its batch.
+const DIMENSIONS: usize = Dimension::ALL.len();
+const NEVER: Oldest = [EventTime(i64::MAX); DIMENSIONS];
+/// What a row takes with its key, about.
+const ROW_BYTES: usize = 112;
+
+/// Where a row stands in the bytes of its batch, which an upsert keeps far below 4 GiB.
 #[derive(Debug, Clone, Copy)]
 struct Spot {
-    at: usize,
-    value_at: usize,
-    end: usize,
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self {
-            bytes: Vec::new(),
-            spots: Vec::new(),
-            oldest: [EventTime(i64::MAX); DIMENSIONS],
-        }
-    }
+    at: u32,
+    value_at: u32,
+    end: u32,
 }
 
 impl Batch {
     /// The stored form of rows that come with the position `arrival`.
     pub(super) fn of(rows: &[WindowRow], arrival: Offset) -> Self {
-        let mut batch = Self::default();
-        batch.spots.reserve(rows.len());
+        let mut batch = Self {
+            bytes: Vec::with_capacity(rows.len() * ROW_BYTES),
+            spots: Vec::with_capacity(rows.len()),
+            oldest: NEVER,
+        };
         for row in rows {
-            let at = batch.bytes.len();
+            let at = batch.bytes.len() as u32;
             keys::push_key(&mut batch.bytes, row, arrival);
-            let value_at = batch.bytes.len();
+            let value_at = batch.bytes.len() as u32;
             if !row.measures.is_empty() {
                 stored::encode_into(row, &mut batch.bytes);
             }
-            let end = batch.bytes.len();
+            let end = batch.bytes.len() as u32;
             batch.spots.push(Spot { at, value_at, end });
             let oldest = &mut batch.oldest[row.key.dimension as usize];
             *oldest = row.window.start.min(*oldest);
@@ -70,64 +67,94 @@ impl Batch {
         self.bytes.len() + self.spots.len() * size_of::<Spot>()
     }
 
-    /// By dimension, a moment that no row begins before.
-    pub(super) fn oldest(&self) -> [EventTime; DIMENSIONS] {
-        self.oldest
+    fn key(&self, spot: Spot) -> &[u8] {
+        &self.bytes[spot.at as usize..spot.value_at as usize]
+    }
+
+    fn value(&self, spot: Spot) -> &[u8] {
+        &self.bytes[spot.value_at as usize..spot.end as usize]
+    }
+}
+
+/// Batches in the order they came.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Batches {
+    all: Vec<Batch>,
+    bytes: usize,
+}
+
+impl From<Batch> for Batches {
+    fn from(batch: Batch) -> Self {
+        let mut batches = Self::default();
+        batches.push(batch);
+        batches
+    }
+}
+
+/// A row among [`Batches`].
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    batch: u32,
+    spot: Spot,
+}
+
+impl Batches {
+    fn push(&mut self, batch: Batch) {
+        if !batch.spots.is_empty() {
+            self.bytes += batch.bytes();
+            self.all.push(batch);
+        }
+    }
+
+    fn append(&mut self, newer: Self) {
+        self.bytes += newer.bytes;
+        self.all.extend(newer.all);
     }
 
     fn is_empty(&self) -> bool {
-        self.spots.is_empty()
+        self.all.is_empty()
     }
 
-    /// No rows, in the room of these.
-    fn emptied(mut self) -> Self {
-        self.bytes.clear();
-        self.spots.clear();
-        Self {
-            bytes: self.bytes,
-            spots: self.spots,
-            ..Self::default()
-        }
+    /// What they take in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    fn append(&mut self, other: Self) {
-        if self.is_empty() && self.bytes.capacity() < other.bytes.capacity() {
-            *self = other;
-            return;
-        }
-        let shift = self.bytes.len();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.spots.extend(other.spots.iter().map(|spot| Spot {
-            at: spot.at + shift,
-            value_at: spot.value_at + shift,
-            end: spot.end + shift,
-        }));
-        for (oldest, other) in self.oldest.iter_mut().zip(other.oldest) {
-            *oldest = other.min(*oldest);
-        }
+    /// By dimension, a moment that no row begins before.
+    pub(super) fn oldest(&self) -> Oldest {
+        let all = self.all.iter().map(|batch| batch.oldest);
+        all.fold(NEVER, |oldest, other| {
+            std::array::from_fn(|at| oldest[at].min(other[at]))
+        })
     }
 
-    fn key(&self, spot: Spot) -> &[u8] {
-        &self.bytes[spot.at..spot.value_at]
+    fn key(&self, row: Row) -> &[u8] {
+        self.all[row.batch as usize].key(row.spot)
+    }
+
+    fn value(&self, row: Row) -> &[u8] {
+        self.all[row.batch as usize].value(row.spot)
     }
 
     /// Of each row the pane that counts.
     pub(super) fn newest(&self) -> Newest<'_> {
-        let head = |spot: &Spot| {
-            let key = self.key(*spot);
-            let mut head = [0; HEAD_BYTES];
-            let known = key.len().min(HEAD_BYTES);
-            head[..known].copy_from_slice(&key[..known]);
-            (u128::from_be_bytes(head), *spot)
-        };
-        let mut spots: Vec<(u128, Spot)> = self.spots.iter().map(head).collect();
+        let mut rows = Vec::with_capacity(self.all.iter().map(|batch| batch.spots.len()).sum());
+        for (number, batch) in (0..).zip(&self.all) {
+            rows.extend(batch.spots.iter().map(|&spot| {
+                let row = Row {
+                    batch: number,
+                    spot,
+                };
+                (head_of(batch.key(spot)), row)
+            }));
+        }
         // Stable: of equal keys, which one upsert may hold, the first one stays first.
-        spots.sort_by(|a, b| {
-            let rest = |spot: Spot| self.key(spot).get(HEAD_BYTES..);
+        rows.sort_by(|a, b| {
+            let rest = |row: Row| self.key(row).get(HEAD_BYTES..);
             a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(&rest(b.1)))
         });
-        spots.dedup_by(|(_, next), (_, kept)| {
-            let [next_key, kept_key] = [*next, *kept].map(|spot| self.key(spot));
+        rows.dedup_by(|(_, next), (_, kept)| {
+            let [next_key, kept_key] = [*next, *kept].map(|row| self.key(row));
             let place = |key| keys::parts_of(key).map(|parts| parts.place);
             let is_same = place(next_key) == place(kept_key);
             if is_same && next_key > kept_key {
@@ -135,52 +162,59 @@ impl Batch {
             }
             is_same
         });
-        Newest { batch: self, spots }
+        Newest {
+            batches: self,
+            rows,
+        }
     }
 }
 
 /// Bytes of a key that are compared without following a pointer.
 const HEAD_BYTES: usize = size_of::<u128>();
 
+fn head_of(key: &[u8]) -> u128 {
+    let mut head = [0; HEAD_BYTES];
+    let known = key.len().min(HEAD_BYTES);
+    head[..known].copy_from_slice(&key[..known]);
+    u128::from_be_bytes(head)
+}
+
 /// Rows to be written, each once.
 pub(super) struct Newest<'a> {
-    batch: &'a Batch,
+    batches: &'a Batches,
     /// By key in `rows`.
-    spots: Vec<(u128, Spot)>,
+    rows: Vec<(u128, Row)>,
 }
 
 impl<'a> Newest<'a> {
     pub(super) fn len(&self) -> usize {
-        self.spots.len()
+        self.rows.len()
     }
 
     /// Keys in `rows` and values, ascending.
     pub(super) fn by_key(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let batch = self.batch;
-        let pair = move |&(_, spot): &(u128, Spot)| {
-            let value = &batch.bytes[spot.value_at..spot.end];
-            (batch.key(spot), value)
-        };
-        self.spots.iter().map(pair)
+        let batches = self.batches;
+        let pair = move |&(_, row): &(u128, Row)| (batches.key(row), batches.value(row));
+        self.rows.iter().map(pair)
     }
 
     /// Keys in `periods` and values, ascending.
     pub(super) fn by_period(&self) -> impl Iterator<Item = (Vec<u8>, &'a [u8])> {
-        let batch = self.batch;
-        let mut spots = self.spots.clone();
-        for (head, spot) in &mut spots {
-            let parts = keys::parts_of(batch.key(*spot));
+        let batches = self.batches;
+        let mut rows = self.rows.clone();
+        for (head, row) in &mut rows {
+            let parts = keys::parts_of(batches.key(*row));
             *head = parts.map_or(0, |parts| u128::from_be_bytes(parts.window));
         }
         // Both layouts begin with the dimension. Stable: within a window, rows stay by id and
         // what comes behind it, as they are.
-        let letter = |spot: Spot| batch.bytes[spot.at];
-        for of_dimension in spots.chunk_by_mut(|a, b| letter(a.1) == letter(b.1)) {
+        let letter = |row: Row| batches.key(row).first();
+        for of_dimension in rows.chunk_by_mut(|a, b| letter(a.1) == letter(b.1)) {
             of_dimension.sort_by_key(|(window, _)| *window);
         }
-        spots.into_iter().filter_map(move |(_, spot)| {
-            let key = keys::Layout::ByKey.turned(batch.key(spot))?;
-            Some((key, &batch.bytes[spot.value_at..spot.end]))
+        rows.into_iter().filter_map(move |(_, row)| {
+            let key = keys::Layout::ByKey.turned(batches.key(row))?;
+            Some((key, batches.value(row)))
         })
     }
 }
@@ -191,11 +225,9 @@ pub(super) struct Waiting {
     positions: Positions,
     /// Where each stands in the database.
     written: Positions,
-    rows: Batch,
+    rows: Batches,
     /// Rows of a flush that runs or has failed.
-    frozen: Arc<Batch>,
-    /// Room that the last rows were in, where they were many: the next are likely to be as many.
-    spare: Batch,
+    frozen: Arc<Batches>,
     is_closed: bool,
 }
 
@@ -204,9 +236,8 @@ impl Waiting {
         Self {
             positions: written.clone(),
             written,
-            rows: Batch::default(),
+            rows: Batches::default(),
             frozen: Arc::default(),
-            spare: Batch::default(),
             is_closed: false,
         }
     }
@@ -237,7 +268,7 @@ impl Waiting {
 
     pub(super) fn take(&mut self, partition: Partition, next: Offset, rows: Batch) {
         self.positions[partition.at()] = Some(next);
-        self.rows.append(rows);
+        self.rows.push(rows);
     }
 
     /// Whether all is in the database.
@@ -247,9 +278,8 @@ impl Waiting {
 
     /// All that is to be written: rows, where every partition will stand then, and which of them
     /// that moves. It stays here until it [has arrived](Self::arrived).
-    pub(super) fn freeze(&mut self) -> (Arc<Batch>, Positions, Vec<(Partition, Offset)>) {
-        let spare = std::mem::take(&mut self.spare);
-        let rows = std::mem::replace(&mut self.rows, spare);
+    pub(super) fn freeze(&mut self) -> (Arc<Batches>, Positions, Vec<(Partition, Offset)>) {
+        let rows = std::mem::take(&mut self.rows);
         // Nobody else has it: the flush that had is over.
         let mut frozen = Arc::unwrap_or_clone(std::mem::take(&mut self.frozen));
         frozen.append(rows);
@@ -263,11 +293,8 @@ impl Waiting {
     }
 
     /// What was frozen is in the database.
-    pub(super) fn arrived(&mut self, rows: Arc<Batch>, positions: Positions) {
+    pub(super) fn arrived(&mut self, positions: Positions) {
         self.frozen = Arc::default();
-        if rows.bytes() >= SPARE_BYTES_MIN {
-            self.spare = Arc::try_unwrap(rows).map_or_else(|_| Batch::default(), Batch::emptied);
-        }
         self.written = positions;
     }
 

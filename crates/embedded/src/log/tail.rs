@@ -38,6 +38,10 @@ impl Chunk {
             Some(before) => u32::from_le_bytes(*ends.get(before)?) as usize,
             None => 0,
         };
+        // As many as fit where all are of one size.
+        let average = (self.body.len() - ends_len) / ends.len().max(1);
+        let fit = (*budget / average.max(1)).saturating_add(1);
+        out.reserve(ends.len().saturating_sub(first).min(fit));
         for (i, end) in ends.iter().enumerate().skip(first) {
             let end = u32::from_le_bytes(*end) as usize;
             if !out.is_empty() && end.saturating_sub(start) > *budget {

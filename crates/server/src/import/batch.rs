@@ -34,6 +34,14 @@ impl Batch {
         }
     }
 
+    /// An empty one with room for all its rows.
+    fn roomy() -> Self {
+        Self {
+            events: Vec::with_capacity(BATCH_ROWS_MAX),
+            ..Self::default()
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.read as usize >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX
     }
@@ -48,7 +56,7 @@ pub fn batches<R: BufRead>(
     reader: EventReader<R>,
     mut take: impl FnMut(Batch) -> bool,
 ) -> Result<(), ReadError> {
-    let mut batch = Batch::default();
+    let mut batch = Batch::roomy();
     let mut ended = Ok(());
     for row in reader {
         let row = match row {
@@ -66,7 +74,7 @@ pub fn batches<R: BufRead>(
             RowOutcome::Bad(why) => batch.events.push(RawEvent::Bad(why, row.bytes)),
             RowOutcome::Skipped(reason) => batch.skipped.push(reason),
         }
-        if batch.is_full() && !take(std::mem::take(&mut batch)) {
+        if batch.is_full() && !take(std::mem::replace(&mut batch, Batch::roomy())) {
             return Ok(());
         }
     }

@@ -2,6 +2,7 @@
 //! bounded.
 
 use super::super::flush::Besides;
+use super::super::waiting::Batches;
 use super::*;
 use vitrina_ports::Retry;
 
@@ -111,7 +112,7 @@ fn a_crash_between_tables_and_position_is_read_again() {
             let rows = (0..3).map(|n| row(&format!("b{n}"), n, TEN_MINUTES, pane, 1));
             rows.collect::<Vec<_>>()
         };
-        let crashed = Batch::of(&panes(0), 9);
+        let crashed = Batches::from(Batch::of(&panes(0), 9));
         let newest = crashed.newest();
         match tables {
             0 => {}

@@ -1,5 +1,6 @@
 //! Several stored panes of one row, and rows that an older release stored.
 
+use super::super::waiting::Batches;
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -257,7 +258,7 @@ fn a_page_ends_behind_all_panes_of_a_row() {
         .write(Room::Frees, fjall::PersistMode::Buffer, |opened, batch| {
             for pane in 0..PANES {
                 let rows = [row("a", 0, TEN_MINUTES, pane, 1)];
-                let stored = Batch::of(&rows, 7);
+                let stored = Batches::from(Batch::of(&rows, 7));
                 for (key, value) in stored.newest().by_key() {
                     batch.insert(&opened.keyspaces[ROWS], key, value);
                     let key = core.turned(keys::Layout::ByKey, key)?;

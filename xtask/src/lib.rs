@@ -1,7 +1,8 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 //!
 //! [`tidy()`] keeps the rules that no lint keeps; [`checks`] is the whole test command;
-//! [`mod@bench`] measures. What they share sits in [`cargo`].
+//! [`mod@bench`] measures; [`services`] brings up what tests talk to. What they share sits in
+//! [`cargo`].
 
 pub mod bench;
 pub mod cargo;
@@ -9,6 +10,7 @@ pub mod checks;
 mod demo;
 pub mod nightly;
 mod schemathesis;
+pub mod services;
 pub mod tidy;
 
 pub use tidy::tidy;

@@ -29,6 +29,11 @@ pub trait Subject {
 
     /// Whether a second opening finds what the first one left.
     fn is_durable(&self) -> bool;
+
+    /// Whether offsets of an event log have gaps, because transactions leave markers behind.
+    fn has_gaps(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Subject`] that forgets: every opening is empty.

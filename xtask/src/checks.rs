@@ -44,6 +44,9 @@ struct Ground {
 /// The step that brings services up.
 const SERVICES: &str = "services";
 
+/// Everything is checked and tested with the adapters of outside services in it.
+const CLUSTER: &str = "--features=vitrina-server/cluster";
+
 /// Services that tests talk to.
 const TESTED_SERVICES: [&str; 3] = ["kafka", "redis", "redis-cluster"];
 
@@ -191,7 +194,7 @@ fn take_down(ground: &Ground, keep: bool) -> Result<()> {
 
 fn test(ground: &mut Ground) -> Result<()> {
     let mut command = cargo::command(&ground.root);
-    command.args(["test", "--workspace", "--locked"]);
+    command.args(["test", "--workspace", "--locked", CLUSTER]);
     cargo::run(command.envs(&ground.environment))
 }
 
@@ -208,7 +211,13 @@ fn summarise(outcomes: &[(&str, Outcome)]) {
 
 fn clippy(root: &Path) -> Result<()> {
     let mut command = cargo::command(root);
-    command.args(["clippy", "--workspace", "--all-targets", "--locked"]);
+    command.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        CLUSTER,
+    ]);
     cargo::run(command.args(["--", "-D", "warnings"]))
 }
 
@@ -217,7 +226,14 @@ fn build(root: &Path) -> Result<()> {
     // The same packages, targets and so features as `cargo test` has just built: alone with
     // `-p vitrina-server`, features differ and half of the dependencies are compiled once more.
     let mut command = cargo::command(root);
-    cargo::run(command.args(["build", "--workspace", "--bins", "--tests", "--locked"]))?;
+    cargo::run(command.args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--locked",
+        CLUSTER,
+    ]))?;
     let binary = binary(root)?;
     if !binary.is_file() {
         bail!("{} was not built", binary.display());

@@ -156,7 +156,7 @@ pub(crate) async fn recommend(
     impressions: &Queue,
     request: RecommendRequest,
 ) -> Result<Answer, EngineError> {
-    if !shared.options.answers {
+    if !shared.options.roles.answers {
         return Err(EngineError::NoAnswers);
     }
     let preview = request.preview;

@@ -1,23 +1,29 @@
 //! The item side in the memory of this node: loaded from state at start, then kept up with it.
+//!
+//! Where this process alone works the product stage, the stage tells every change; elsewhere a
+//! [`Tail`] for each partition reads the changed keys from state.
 
-use crate::error::EngineError;
-use crate::shared::Shared;
+mod load;
+mod tail;
+
 use parking_lot::{RwLock, RwLockReadGuard};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use vitrina_pipeline::{ItemConfig, ItemTable};
-use vitrina_ports::state::{Space, StatePartition};
+use vitrina_ports::log::Offset;
 use vitrina_types::partition::Partition;
 use vitrina_types::state::{ProductKey, ProductValue};
 use vitrina_types::stored::{self, StoredError};
 
-/// Pairs read in one step while loading.
-const LOAD_PAGE: usize = 1_000;
+pub(crate) use load::load;
+pub(crate) use tail::Tail;
+
 /// The item table and who waits for it.
 pub(crate) struct ItemSide {
     table: RwLock<ItemTable>,
+    /// Up to where what each partition's records changed is in the table, where tails read it.
+    read_to: Vec<AtomicU64>,
     changed: watch::Sender<u64>,
 }
 
@@ -25,6 +31,7 @@ impl ItemSide {
     pub(crate) fn new(config: ItemConfig) -> Self {
         Self {
             table: RwLock::new(ItemTable::new(config)),
+            read_to: Partition::all().map(|_| AtomicU64::new(0)).collect(),
             changed: watch::channel(0).0,
         }
     }
@@ -32,6 +39,11 @@ impl ItemSide {
     /// Applies one change. The lock is held for one change only: an answer never waits for more.
     pub(crate) fn apply(&self, key: &ProductKey, value: Option<&ProductValue>) {
         self.table.write().apply(key, value);
+    }
+
+    /// Up to where what the records of a partition changed is in the table, where tails read it.
+    pub(crate) fn read_to(&self, partition: Partition) -> Offset {
+        self.read_to[partition.at()].load(Ordering::Acquire)
     }
 
     /// Wakes whoever waits for a change.
@@ -64,51 +76,6 @@ impl ItemSide {
         tokio::time::timeout(longest, waiting)
             .await
             .unwrap_or(false)
-    }
-}
-
-/// Reads all product state into the item side, partitions side by side: decoding is most of it.
-pub(crate) async fn load(shared: &Arc<Shared>) -> Result<(), EngineError> {
-    let mut loading = JoinSet::new();
-    for partition in Partition::all() {
-        let shared = Arc::clone(shared);
-        loading.spawn(async move { load_partition(&shared, partition).await });
-    }
-    while let Some(loaded) = loading.join_next().await {
-        loaded.map_err(|error| EngineError::CannotStart {
-            reason: format!("loading products: {error}"),
-        })??;
-    }
-    Ok(())
-}
-
-async fn load_partition(shared: &Shared, partition: Partition) -> Result<(), EngineError> {
-    let partition = StatePartition {
-        space: Space::Products,
-        partition,
-    };
-    let mut after: Option<String> = None;
-    loop {
-        let page = shared
-            .ports
-            .state
-            .scan(partition, after.as_deref(), LOAD_PAGE);
-        let page = page.await?.values;
-        let Some(last) = page.last() else {
-            return Ok(());
-        };
-        after = Some(last.0.clone());
-        let mut decoded = Vec::with_capacity(page.len());
-        for (key, value) in &page {
-            let change = decode(key, value).map_err(|error| EngineError::CannotStart {
-                reason: format!("{key}: {error}; restore a backup"),
-            })?;
-            decoded.extend(change);
-        }
-        let mut table = shared.items.table.write();
-        for (key, value) in &decoded {
-            table.apply(key, Some(value));
-        }
     }
 }
 

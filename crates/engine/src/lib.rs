@@ -8,6 +8,7 @@ mod backoff;
 mod card;
 mod checkpoint;
 mod dead_letters;
+mod elsewhere;
 mod error;
 mod explain;
 mod figures;
@@ -26,6 +27,7 @@ mod position;
 mod products;
 mod relay;
 mod requests;
+mod roles;
 mod rows;
 mod shared;
 mod shop;
@@ -33,6 +35,7 @@ mod shop;
 mod simulation;
 mod sinks;
 mod stage;
+mod start;
 mod status;
 mod topology;
 mod traces;
@@ -61,8 +64,10 @@ pub use options::{Clock, EngineOptions, NoUpkeep, Ports, Storage, Upkeep, Waitin
 pub use position::{PositionToken, PositionTokenError, TOKEN_BYTES_MAX};
 pub use products::{Kept, Written};
 pub use requests::REQUESTS_PER_CALL_MAX;
+pub use roles::Roles;
 pub use rows::{FUNNEL_SPAN_MAX_MS, RowSum, RowSums, RowsAsked, SUMS_PER_PAGE_MAX, SumCursor};
 pub use status::{Lag, PartitionStatus, StageStatus, Status};
+pub use topology::{INPUTS, solo_seats};
 pub use unread::unread;
 pub use verify::{Verification, verify};
 
@@ -72,13 +77,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use vitrina_ports::catalogue::Expect;
 use vitrina_ports::log::Offset;
-use vitrina_ports::seat::solo::SoloSeat;
 use vitrina_types::ban::{Ban, BanTarget};
 use vitrina_types::decayed::Window;
 use vitrina_types::id::{ProductId, SlateId};
 use vitrina_types::product::Product;
 use vitrina_types::state::UserState;
-use worker::Worker;
 
 /// The engine of one process.
 pub struct Engine {
@@ -89,8 +92,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts all loops from the stored positions; ready for everything when it resolves. Call it
-    /// on a multi-threaded tokio runtime.
+    /// Starts the loops of its roles from the stored positions; ready for everything when it
+    /// resolves. Call it on a multi-threaded tokio runtime.
     ///
     /// # Errors
     /// `CannotStart` when the stores contradict each other, with what to do; a port's error.
@@ -100,42 +103,14 @@ impl Engine {
         clock: Clock,
     ) -> Result<Arc<Self>, EngineError> {
         let shared = Arc::new(Shared::new(ports, options, clock));
-        if shared.options.answers {
-            items::load(&shared).await?;
+        let mut tails = Vec::new();
+        if shared.options.roles.answers {
+            tails = items::load(&shared).await?;
         }
-        let count = shared.options.stream_threads.max(1);
-        let mut workers = Vec::new();
-        for number in 0..count {
-            let tasks = topology::share(&topology::INPUTS, number, count);
-            let seat = SoloSeat::new(Arc::clone(&shared.ports.log), tasks);
-            let stages = topology::stages(&shared);
-            let mut worker = Worker::new(Box::new(seat), stages, number as u64);
-            worker.start(&shared).await?;
-            workers.push(worker);
-        }
-        let mut threads = Vec::new();
-        for (number, worker) in workers.into_iter().enumerate() {
-            threads.push(spawn(number, worker, Arc::clone(&shared))?);
-        }
+        let threads = start::stream(&shared).await?;
+        elsewhere::look(&shared).await?;
         let (queue, writer) = impressions::queue();
-        let mut chores = vec![
-            tokio::spawn(upkeep::run(Arc::clone(&shared))),
-            tokio::spawn(impressions::run(Arc::clone(&shared), writer)),
-            tokio::spawn({
-                let shared = Arc::clone(&shared);
-                async move { relay::run(&shared).await }
-            }),
-        ];
-        let mut followers: Vec<Arc<dyn follow::Follower>> = vec![
-            Arc::new(sinks::CatalogueSink),
-            Arc::new(sinks::AnalyticsSink),
-        ];
-        if shared.options.answers {
-            followers.push(Arc::new(requests::RequestLoop));
-        }
-        for follower in followers {
-            chores.push(tokio::spawn(follow::run(Arc::clone(&shared), follower)));
-        }
+        let chores = start::chores(&shared, tails, writer);
         Ok(Arc::new(Self {
             shared,
             impressions: queue,
@@ -402,15 +377,6 @@ impl Engine {
     pub async fn flush(&self) -> Result<(), EngineError> {
         upkeep::flush_now(&self.shared).await
     }
-}
-
-/// One stream thread.
-fn spawn(
-    number: usize,
-    worker: Worker,
-    shared: Arc<Shared>,
-) -> Result<JoinHandle<()>, EngineError> {
-    thread_of(format!("stream-{number}"), worker.run(shared))
 }
 
 /// A thread with a runtime of its own: CPU work never sits on the workers that answer.

@@ -14,7 +14,7 @@ use crate::options::{Clock, EngineOptions, Ports};
 use crate::shared::Shared;
 use crate::stage::{AnyStage, Stage};
 use crate::worker::Worker;
-use crate::{thread_of, topology, upkeep};
+use crate::{thread_of, upkeep};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use vitrina_ports::log::{Consumed, Consumer, EventLog};
 use vitrina_ports::seat::TaskId;
-use vitrina_ports::seat::solo::SoloSeat;
+use vitrina_ports::seat::solo::{SoloSeat, share};
 use vitrina_ports::state::Space;
 use vitrina_stream::{LineOptions, LineStage, Operator, RowStage, Task};
 use vitrina_types::money::{Amount, Currency};
@@ -159,7 +159,7 @@ async fn start(shared: &Arc<Shared>, job: &LinesJob) -> Result<Threads, EngineEr
     let of = shared.options.stream_threads;
     let mut workers = Vec::new();
     for number in 0..of {
-        let mut tasks = topology::share(&[Topic::RowSignals], number, of);
+        let mut tasks = share(&[Topic::RowSignals], number, of);
         let files = (0..job.files).filter(|file| usize::from(*file) % of == number);
         tasks.extend(files.map(|file| TaskId {
             topic: Topic::UserEvents,

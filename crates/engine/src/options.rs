@@ -1,6 +1,7 @@
 //! Everything about the engine that can be set, with its default.
 
 use crate::checkpoint::CheckpointOptions;
+use crate::roles::Roles;
 use std::sync::Arc;
 use std::time::Duration;
 use vitrina_pipeline::{ItemConfig, PipelineConfig};
@@ -8,6 +9,7 @@ use vitrina_ports::PortError;
 use vitrina_ports::analytics::AnalyticsStore;
 use vitrina_ports::catalogue::Catalogue;
 use vitrina_ports::log::EventLog;
+use vitrina_ports::seat::Seats;
 use vitrina_ports::slates::SlateStore;
 use vitrina_ports::state::StateStore;
 use vitrina_stream::{ProductOptions, SlateOptions, UserOptions};
@@ -21,6 +23,8 @@ pub type Clock = Arc<dyn Fn() -> IngestTime + Send + Sync>;
 pub struct Ports {
     /// Event log.
     pub log: Arc<dyn EventLog>,
+    /// Seats of the stream's workers.
+    pub seats: Arc<dyn Seats>,
     /// Keyed state.
     pub state: Arc<dyn StateStore>,
     /// Catalogue.
@@ -38,6 +42,7 @@ impl Ports {
     pub fn in_memory() -> Self {
         Self {
             log: Arc::new(vitrina_ports::log::memory::MemoryLog::new()),
+            seats: crate::topology::solo_seats(),
             state: Arc::new(vitrina_ports::state::memory::MemoryState::new()),
             catalogue: Arc::new(vitrina_ports::catalogue::memory::MemoryCatalogue::new()),
             slates: Arc::new(vitrina_ports::slates::memory::MemorySlates::new()),
@@ -129,7 +134,7 @@ pub(crate) const FLUSHES_SAVED: u32 = 10;
 /// Settings of the engine.
 #[derive(Clone)]
 pub struct EngineOptions {
-    /// Threads of the stream, at least 1; partitions are dealt out to them.
+    /// Threads of the stream, at least 1 where there is one; partitions are dealt out to them.
     pub stream_threads: usize,
     /// Live, state is committed with every batch; while a backlog is worked off, commits
     /// coalesce up to this long.
@@ -149,9 +154,11 @@ pub struct EngineOptions {
     pub visible_wait: Duration,
     /// Events accepted but not applied, beyond which intake is refused.
     pub lag_max: u64,
-    /// Whether it answers. One that only streams keeps no item side: it refuses to recommend, leaves
-    /// questions on their topic, and knows nothing popular.
-    pub answers: bool,
+    /// What of the work this process does; other processes on the same stores do the rest.
+    pub roles: Roles,
+    /// While somebody waits, or records are on their way, what other processes did is looked at
+    /// this often: where their tasks stand, and which products they changed.
+    pub progress_interval: Duration,
     /// Keys whose state one task keeps decoded in memory; each stage has 32 tasks.
     pub hot_keys_max: usize,
     /// Bytes of full traces kept in memory for `explain`.
@@ -193,7 +200,8 @@ impl Default for EngineOptions {
             after_wait: Duration::from_millis(50),
             visible_wait: Duration::from_secs(2),
             lag_max: 1_000_000,
-            answers: true,
+            roles: Roles::all(),
+            progress_interval: Duration::from_millis(50),
             hot_keys_max: 2_048,
             traces_bytes_max: 32 * 1_024 * 1_024,
             rows_keep_days: 3_650,

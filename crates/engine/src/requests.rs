@@ -14,9 +14,9 @@ use crate::shared::Shared;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::warn;
 use vitrina_pipeline::Query;
 use vitrina_ports::log::{Append, Consumed, Consumer, LogRecord, Offset, Records};
 use vitrina_ports::{PortError, PortFuture};
@@ -36,6 +36,8 @@ const ANSWERS_MAX: usize = 16_384;
 const LOOKED_AT_MAX: u64 = 2 * ANSWERS_MAX as u64;
 /// Read in one step.
 const READ_BYTES: usize = 1_024 * 1_024;
+/// Pause after answers of another process could not be read.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Questions answered in one step: their answers, each in two topics, are one call to the log.
 const STEP_MAX: usize = 256;
 /// Questions in one call.
@@ -51,8 +53,8 @@ const PLACEMENT: &str = "home";
 pub(crate) struct Answers {
     newest: Mutex<(FxHashMap<RequestId, Impression>, VecDeque<RequestId>)>,
     answered: watch::Sender<u64>,
-    /// Answers before this one were looked at in the log.
-    looked_at: AtomicU64,
+    /// Answers before this one were looked at in the log. Held while somebody looks.
+    looked_at: tokio::sync::Mutex<Offset>,
 }
 
 impl Default for Answers {
@@ -60,7 +62,7 @@ impl Default for Answers {
         Self {
             newest: Mutex::default(),
             answered: watch::Sender::new(0),
-            looked_at: AtomicU64::new(0),
+            looked_at: tokio::sync::Mutex::new(0),
         }
     }
 }
@@ -98,10 +100,9 @@ impl Answers {
 /// Remembers what was answered before this loop began, or by another one.
 async fn recall(shared: &Shared) -> Result<(), PortError> {
     let log = &shared.ports.log;
+    let mut looked_at = shared.answers.looked_at.lock().await;
     let bounds = log.bounds(RESULTS, ONLY);
-    let looked_at = &shared.answers.looked_at;
-    let begin = looked_at
-        .load(Ordering::Acquire)
+    let begin = (*looked_at)
         .max(bounds.end.saturating_sub(LOOKED_AT_MAX))
         .max(bounds.start);
     let mut from = begin;
@@ -113,9 +114,28 @@ async fn recall(shared: &Shared) -> Result<(), PortError> {
             .iter()
             .filter_map(|record| stored::decode::<Impression>(&record.bytes).ok());
         shared.answers.keep(found.collect());
+        // At once: whoever waits for one of them may call this off at the next read.
+        *looked_at = from;
     }
-    looked_at.store(from, Ordering::Release);
     Ok(())
+}
+
+/// Looks for answers of another process once there is something new in the log; answers what was
+/// seen of it.
+async fn looked(shared: &Shared, seen: u64) -> u64 {
+    let looking = async {
+        let now = shared.ports.log.changed(seen).await?;
+        recall(shared).await?;
+        Ok::<_, PortError>(now)
+    };
+    match looking.await {
+        Ok(now) => now,
+        Err(error) => {
+            warn!(%error, "answers of another process cannot be read");
+            tokio::time::sleep(LOOK_PAUSE).await;
+            seen
+        }
+    }
 }
 
 impl Engine {
@@ -150,14 +170,17 @@ impl Engine {
     /// none any more: the newest 16,384 are remembered.
     pub async fn answer_to(&self, id: &RequestId, longest: Duration) -> Option<Impression> {
         let shared = &*self.shared;
+        let is_elsewhere = !shared.options.roles.has_questions();
         let mut answered = shared.answers.answered.subscribe();
         let waiting = async {
+            let mut seen = 0;
             loop {
                 if let Some(found) = shared.answers.get(id) {
                     return Some(found);
                 }
                 tokio::select! {
                     changed = answered.changed() => changed.ok()?,
+                    now = looked(shared, seen), if is_elsewhere => seen = now,
                     () = shared.stopped() => return None,
                 }
             }
@@ -244,7 +267,7 @@ impl Follower for RequestLoop {
             }];
             shared.ports.log.publish(outputs, consumed, false).await?;
             if let Err(error) = impressions::keep(shared, &answers).await {
-                tracing::warn!(%error, "slates of answers cannot be explained later");
+                warn!(%error, "slates of answers cannot be explained later");
             }
             shared.answers.keep(answers);
             Ok(())

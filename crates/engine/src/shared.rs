@@ -9,6 +9,7 @@ use crate::options::{Clock, EngineOptions, Ports};
 use crate::requests::Answers;
 use crate::sinks::{AnalyticsSink, CatalogueSink};
 use crate::traces::Traces;
+use crate::unread::STAGES;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -44,6 +45,9 @@ const LONG_WAIT: Duration = Duration::from_secs(30);
 pub(crate) struct TaskFigures {
     /// S: where its state stands.
     pub(crate) applied: AtomicU64,
+    /// Whether a worker of this process has it and says where it stands. Held while somebody else
+    /// says so: what was read before the worker began must not take the place of what it says.
+    is_here: Mutex<bool>,
     /// Events left out as duplicates, ever.
     pub(crate) duplicates: AtomicU64,
     /// Events that came after their window was closed, ever.
@@ -53,15 +57,6 @@ pub(crate) struct TaskFigures {
     /// How far event time has come, in ms; the least number before the first event.
     pub(crate) watermark: AtomicI64,
 }
-
-/// Stages that have settled when nothing waits for them.
-const SETTLING: [Space; 5] = [
-    Space::Users,
-    Space::Products,
-    Space::Slates,
-    Space::Rows,
-    Space::Shop,
-];
 
 pub(crate) struct Shared {
     pub(crate) ports: Ports,
@@ -149,27 +144,91 @@ impl Shared {
         let applied = &self.task(space, partition).applied;
         let before = applied.swap(position, Ordering::AcqRel);
         if space == Space::Users {
-            let second = self.second();
-            self.figures
-                .applied
-                .add(position.saturating_sub(before), second);
-            let mut queue = self.on_the_way[partition.at()].lock();
-            while queue.front().is_some_and(|first| first.end <= position) {
-                if let Some(done) = queue.pop_front() {
-                    let took = done.since.elapsed();
-                    self.figures
-                        .freshness
-                        .record_many(took, done.events, second);
-                }
-            }
+            let records = position.saturating_sub(before);
+            self.figures.applied.add(records, self.second());
+            self.arrived(partition, position);
         }
         self.moved();
     }
 
-    /// A state partition starts at `position`.
+    /// What was acknowledged up to `position` is in the state of visitors.
+    fn arrived(&self, partition: Partition, position: Offset) {
+        let second = self.second();
+        let mut queue = self.on_the_way[partition.at()].lock();
+        while queue.front().is_some_and(|first| first.end <= position) {
+            if let Some(done) = queue.pop_front() {
+                let took = done.since.elapsed();
+                self.figures
+                    .freshness
+                    .record_many(took, done.events, second);
+            }
+        }
+    }
+
+    /// A state partition starts at `position`, on a worker of this process.
     pub(crate) fn assigned(&self, space: Space, partition: Partition, position: Offset) {
-        let applied = &self.task(space, partition).applied;
-        applied.store(position, Ordering::Release);
+        let task = self.task(space, partition);
+        *task.is_here.lock() = true;
+        task.applied.store(position, Ordering::Release);
+    }
+
+    /// A state partition is somebody else's from now on.
+    pub(crate) fn handed_over(&self, space: Space, partition: Partition) {
+        *self.task(space, partition).is_here.lock() = false;
+    }
+
+    /// Whether a worker of this process has the task of a state partition.
+    pub(crate) fn is_here(&self, space: Space, partition: Partition) -> bool {
+        *self.task(space, partition).is_here.lock()
+    }
+
+    /// A state partition was read and stood at `position`, with what its task says of itself.
+    /// Means nothing where a worker of this process knows better.
+    pub(crate) fn heard(
+        &self,
+        space: Space,
+        partition: Partition,
+        position: Offset,
+        task: &TaskState,
+    ) {
+        let known = self.task(space, partition);
+        let is_here = known.is_here.lock();
+        if *is_here {
+            return;
+        }
+        // Down too: state that lost its tail has to come that way again.
+        let before = known.applied.swap(position, Ordering::AcqRel);
+        // What is open is known to whoever has it in memory.
+        self.counted(space, partition, task, 0);
+        drop(is_here);
+        if before != position {
+            if space == Space::Users {
+                self.arrived(partition, position);
+            }
+            self.moved();
+        }
+    }
+
+    /// Whether the item side is kept up by what the log says has changed: what the product stage
+    /// does is done by others, or may be at any time.
+    pub(crate) fn follows_signals(&self) -> bool {
+        !(self.options.roles.stream && self.ports.seats.are_alone())
+    }
+
+    /// Up to where the item side holds what product signals changed; no end where it holds what
+    /// state does, or there is none.
+    fn items_at(&self, partition: Partition) -> Offset {
+        let is_read = self.options.roles.answers && self.follows_signals();
+        if is_read {
+            self.items.read_to(partition)
+        } else {
+            Offset::MAX
+        }
+    }
+
+    /// Whether anybody waits for something to move.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.progress.receiver_count() > 0
     }
 
     /// What a task says of itself, and how many windows it has open.
@@ -239,12 +298,17 @@ impl Shared {
     /// Whether nothing is on its way: in the log but not in state, offered but not in the catalogue,
     /// in the outbox. Each is looked at before what it leads to, so that nothing slips by.
     async fn is_settled(&self) -> bool {
-        let applied = || SETTLING.iter().all(|space| self.lag(*space) == 0);
+        let applied = || {
+            let is_read = |p| self.items_at(p) >= self.ports.log.bounds(SIGNALS, p).end;
+            STAGES.iter().all(|space| self.lag(*space) == 0) && Partition::all().all(is_read)
+        };
         if !applied() || follow::behind(self, &CatalogueSink).await != Some(0) {
             return false;
         }
+        // What another process keeps it may not let us see.
+        let is_elsewhere = !self.options.roles.chores;
         let outbox = self.ports.catalogue.outbox(0, 1).await;
-        outbox.is_ok_and(|changes| changes.is_empty()) && applied()
+        outbox.map_or(is_elsewhere, |changes| changes.is_empty()) && applied()
     }
 
     /// Waits until nothing is on its way, and what was told of windows is in the analytics. Rows
@@ -266,6 +330,9 @@ impl Shared {
         let (mut least, mut since) = (u64::MAX, tokio::time::Instant::now());
         loop {
             let behind = follow::behind(self, &AnalyticsSink).await;
+            if behind.is_none() && !self.options.roles.chores {
+                return;
+            }
             let behind = behind.unwrap_or(u64::MAX);
             if behind == 0 {
                 return;
@@ -285,13 +352,16 @@ impl Shared {
     }
 
     /// Waits until what is in the log now is in the state of visitors, and then until what that
-    /// led to is in the state of products.
+    /// led to is in the state of products, and in the item side.
     pub(crate) async fn caught_up(&self) {
         for space in [Space::Users, Space::Products] {
             let end = |partition| self.ports.log.bounds(input_of(space), partition).end;
             let ends: Vec<_> = Partition::all().map(|p| (p, end(p))).collect();
             let mut progress = self.progress.subscribe();
-            let is_behind = |one: &&(Partition, Offset)| self.applied(space, one.0) < one.1;
+            let is_behind = |&&(partition, end): &&(Partition, Offset)| {
+                let is_read = space != Space::Products || self.items_at(partition) >= end;
+                self.applied(space, partition) < end || !is_read
+            };
             let mut looks = interval(LONG_WAIT);
             looks.tick().await;
             while ends.iter().any(|one| is_behind(&one)) {
@@ -325,6 +395,9 @@ impl Shared {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 }
+
+/// What names the products that changed.
+const SIGNALS: Topic = Topic::ProductSignals;
 
 /// The topic a space's tasks read.
 pub(crate) fn input_of(space: Space) -> Topic {

@@ -4,21 +4,26 @@ use crate::options::EngineOptions;
 use crate::shared::Shared;
 use crate::stage::{AnyStage, OnChange, Stage};
 use std::sync::Arc;
-use vitrina_ports::seat::TaskId;
+use vitrina_ports::seat::Seats;
+use vitrina_ports::seat::solo::SoloSeats;
 use vitrina_ports::state::Space;
 use vitrina_stream::{Operator, ProductStage, RowStage, ShopStage, SlateStage, Task, UserStage};
-use vitrina_types::partition::Partition;
 use vitrina_types::state::{ProductKey, ProductValue};
 use vitrina_types::topic::Topic;
 
-/// Input topics of the stages of a shop.
-pub(crate) const INPUTS: [Topic; 5] = [
+/// Input topics of the stages of a shop: what a group shares out.
+pub const INPUTS: [Topic; 5] = [
     Topic::UserEvents,
     Topic::ProductSignals,
     Topic::SlateSignals,
     Topic::RowSignals,
     Topic::ShopProducts,
 ];
+
+/// The seats of a process that works the whole stream of a shop alone.
+pub fn solo_seats() -> Arc<dyn Seats> {
+    Arc::new(SoloSeats::new(&INPUTS))
+}
 
 /// Keeps each visitor's profile.
 pub(crate) fn user_stage(options: &EngineOptions) -> UserStage {
@@ -48,18 +53,6 @@ pub(crate) fn row_stage(options: &EngineOptions) -> RowStage {
     }
 }
 
-/// Every `of`-th task beginning with `number`: the share of one worker where nothing ever changes.
-pub(crate) fn share(inputs: &[Topic], number: usize, of: usize) -> Vec<TaskId> {
-    let mine = move |partition: &Partition| partition.at() % of == number;
-    let tasks = |topic: &Topic| {
-        let topic = *topic;
-        Partition::all()
-            .filter(mine)
-            .map(move |partition| TaskId { topic, partition })
-    };
-    inputs.iter().flat_map(tasks).collect()
-}
-
 /// A stage whose changes nobody looks at.
 pub(crate) fn stage<O: Operator + Clone>(
     shared: &Shared,
@@ -72,10 +65,10 @@ pub(crate) fn stage<O: Operator + Clone>(
     Box::new(Stage::new(space, Box::new(make), Box::new(|_, _| {})))
 }
 
-/// The stages of a shop, in the order records flow through them. The item side, where there is
-/// one, is told what the product stage changes.
+/// The stages of a shop, in the order records flow through them. An item side that nobody else
+/// changes is told what the product stage changes; any other one reads it from state.
 pub(crate) fn stages(shared: &Arc<Shared>) -> Vec<Box<dyn AnyStage>> {
-    if !shared.options.answers {
+    if !shared.options.roles.answers || shared.follows_signals() {
         return stages_with(shared, Box::new(|_, _| {}));
     }
     let sees = Arc::clone(shared);

@@ -1,4 +1,5 @@
-//! Chores: state to disk, ticks, retention, expiry.
+//! Chores: state to disk, ticks, retention, expiry. Stores of its own every process looks after;
+//! what is everybody's, the one that has the chores.
 
 use crate::error::EngineError;
 use crate::options::{FLUSHES_SAVED, Waiting};
@@ -28,6 +29,7 @@ fn every(period: Duration) -> tokio::time::Interval {
 /// Runs until the engine stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let options = &shared.options;
+    let chores = options.roles.chores;
     let mut heal = every(HEAL_INTERVAL);
     let mut flush = every(options.flush_interval);
     let mut tick = every(options.tick_interval);
@@ -53,8 +55,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
                 ("flush", flush_now(&shared).await)
             }
-            _ = tick.tick() => ("tick", send_ticks(&shared).await),
-            _ = retain.tick() => ("retention", retain_now(&shared).await),
+            _ = tick.tick(), if chores => ("tick", send_ticks(&shared).await),
+            _ = retain.tick(), if chores => ("retention", retain_now(&shared).await),
             () = shared.stopped() => return,
         };
         if chore == "flush" {

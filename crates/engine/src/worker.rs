@@ -6,10 +6,15 @@ use crate::flaw::Flaw;
 use crate::shared::Shared;
 use crate::stage::AnyStage;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vitrina_ports::Retry;
 use vitrina_ports::seat::{Assignment, Seat, TaskId};
+
+/// An idle worker asks its seat at least this often what the group says: whoever waits for a task
+/// that it is to hand back waits so long.
+const SEAT_POLL: Duration = Duration::from_millis(100);
 
 /// What one turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +219,7 @@ impl Worker {
         }
         tokio::select! {
             now = shared.ports.log.changed(*seen) => *seen = now?,
-            () = tokio::time::sleep(left) => {}
+            () = tokio::time::sleep(left.min(SEAT_POLL)) => {}
             () = shared.stopped() => {}
         }
         Ok(())

@@ -4,7 +4,7 @@
 
 use crate::client::{Client, ClientError, JSON, Reply};
 use crate::config::Settings;
-use crate::ports::{OpenError, has_data};
+use crate::ports::{OpenError, has_data, is_shared};
 use crate::service::Service;
 use axum::body::Body;
 use axum::http::Request;
@@ -81,7 +81,8 @@ impl Door {
         if let Some(client) = running(&settings.data_dir, key).await {
             return Ok(Self::Server(client));
         }
-        if need == Need::Existing && !has_data(&settings.data_dir) {
+        let is_new = !is_shared(settings) && !has_data(&settings.data_dir);
+        if need == Need::Existing && is_new {
             return Err(OpenError::NoData(settings.data_dir.clone()));
         }
         let service = Service::open_alone(settings, need != Need::Stream).await?;

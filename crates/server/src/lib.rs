@@ -16,6 +16,7 @@ pub mod files;
 pub mod http;
 pub mod import;
 pub mod ports;
+mod random;
 pub mod rows;
 pub mod service;
 pub mod serving;

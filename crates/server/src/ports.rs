@@ -1,8 +1,23 @@
 //! From URLs to adapters, and what the embedded ones need done.
 //!
-//! This release has one adapter for every port: the data directory.
+//! By default everything is in the data directory. Log and state may be shared with other
+//! processes instead, in a build with the feature `cluster`.
 
+mod backing;
+#[cfg(feature = "cluster")]
+mod elsewhere;
+mod error;
 mod following;
+#[cfg(feature = "cluster")]
+mod own;
+#[cfg(feature = "cluster")]
+mod shared;
+#[cfg(not(feature = "cluster"))]
+#[path = "ports/unshared.rs"]
+mod shared;
+
+pub use backing::{Backing, is_shared, open};
+pub use error::OpenError;
 
 use crate::config::Settings;
 use following::Following;
@@ -21,7 +36,7 @@ use vitrina_embedded::slates::EmbeddedSlates;
 use vitrina_embedded::state::{EmbeddedState, StateOptions};
 use vitrina_engine::{
     CheckpointId, CheckpointStores, EngineError, Ports, RestoreReport, Storage, Upkeep, Waiting,
-    newest_positions, restore_checkpoint, unread,
+    newest_positions, restore_checkpoint, solo_seats, unread,
 };
 use vitrina_ports::PortError;
 use vitrina_ports::log::{EventLog, Offset};
@@ -45,6 +60,7 @@ const MUCH_BYTES: usize = 4 * 1_024 * 1_024;
 /// From here on it is written at once: half of what may wait, so that as much again can come while
 /// it is written.
 const TOO_MUCH_BYTES: usize = 128 * 1_024 * 1_024;
+const ROWS_REBUILT: &str = "the window rows were damaged and are moved aside; they are read again from the event log, as far as it is kept";
 /// What the stages of a shop read.
 const INPUTS: [Topic; 5] = [
     Topic::UserEvents,
@@ -53,62 +69,6 @@ const INPUTS: [Topic; 5] = [
     Topic::RowSignals,
     Topic::ShopProducts,
 ];
-
-/// The stores cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A URL whose adapter is not here.
-    #[error("{field} = \"{url}\": this release has no such adapter")]
-    NoAdapter {
-        /// The field of the configuration.
-        field: &'static str,
-        /// What it says, without user and password.
-        url: String,
-    },
-    /// Another process has the data directory.
-    #[error("{} is in use by another process", .0.display())]
-    InUse(PathBuf),
-    /// There is nothing to open.
-    #[error("there is no data in {}", .0.display())]
-    NoData(PathBuf),
-    /// The directory cannot be used.
-    #[error("{}: {source}", .dir.display())]
-    Directory {
-        /// The directory.
-        dir: PathBuf,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-    /// A store said no.
-    #[error(transparent)]
-    Port(#[from] PortError),
-    /// The engine did not start.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-impl OpenError {
-    /// What to do about it.
-    pub fn advice(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::NoAdapter { .. } => {
-                "it knows \"embedded:\" only, which keeps everything in data_dir"
-            }
-            Self::InUse(_) => {
-                "wait until it has ended, or talk to it: a server writes its address to server.json there"
-            }
-            Self::NoData(_) => {
-                "name the directory with --data-dir; `vitrina serve` or `vitrina import` begins a new one"
-            }
-            Self::Directory { .. } => "check that it exists and that you may write there",
-            Self::Port(PortError::Full { .. }) => {
-                "make room on the disk, or lower disk_reserve_bytes"
-            }
-            Self::Port(_) | Self::Engine(_) => return None,
-        })
-    }
-}
 
 /// The stores of one data directory, all open.
 pub struct Stores {
@@ -195,6 +155,7 @@ impl Stores {
     pub fn ports(self: &Arc<Self>) -> Ports {
         Ports {
             log: Arc::clone(&self.log) as _,
+            seats: solo_seats(),
             state: Arc::clone(&self.state) as _,
             catalogue: Arc::clone(&self.catalogue) as _,
             slates: Arc::clone(&self.slates) as _,
@@ -468,12 +429,21 @@ fn repairs(log: &EmbeddedLog, state: &EmbeddedState, analytics: &EmbeddedAnalyti
         );
     }
     if analytics.rebuilt() {
-        repairs.push(
-            "the window rows were damaged and are moved aside; they are read again from the event log, as far as it is kept"
-                .to_owned(),
-        );
+        repairs.push(ROWS_REBUILT.to_owned());
     }
     repairs
+}
+
+/// Runs what blocks on a thread where that is allowed.
+async fn blocking<T: Send + 'static>(
+    dir: &Path,
+    run: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let ended = tokio::task::spawn_blocking(run).await;
+    ended.map_err(|error| OpenError::Directory {
+        dir: dir.to_owned(),
+        source: io::Error::other(error),
+    })?
 }
 
 /// A URL without user and password.

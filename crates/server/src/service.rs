@@ -5,13 +5,13 @@ use crate::config::Settings;
 use crate::console::view::FactBlock;
 use crate::console::{ConsoleApp, EngineSource, Ticker};
 use crate::http::{ApiKey, App, HttpOptions, Scope};
-use crate::ports::{OpenError, Stores};
+use crate::ports::{self, Backing, OpenError};
 use axum::Router;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use vitrina_engine::{CheckpointOptions, Clock, Engine, EngineOptions};
+use vitrina_engine::{CheckpointOptions, Clock, Engine, EngineOptions, Roles};
 use vitrina_types::time::IngestTime;
 
 /// Threads of the stream at most: beyond it the one log is what they wait for.
@@ -29,7 +29,7 @@ pub struct Service {
     pub ticker: Option<Ticker>,
     /// What the HTTP face shares.
     pub app: App,
-    stores: Arc<Stores>,
+    stores: Arc<dyn Backing>,
 }
 
 impl Service {
@@ -38,8 +38,12 @@ impl Service {
     ///
     /// # Errors
     /// [`OpenError`], with what to do.
-    pub async fn open(settings: &Settings, facts: Vec<FactBlock>) -> Result<Self, OpenError> {
-        let service = Self::begin(settings, http_options(settings), facts, true).await?;
+    pub async fn open(
+        settings: &Settings,
+        facts: Vec<FactBlock>,
+        roles: Roles,
+    ) -> Result<Self, OpenError> {
+        let service = Self::begin(settings, http_options(settings), facts, roles).await?;
         let stores = Arc::clone(&service.stores);
         let opened = tokio::task::spawn_blocking(move || stores.checkpoints());
         let opened = opened.await.map_err(|error| OpenError::Directory {
@@ -52,43 +56,51 @@ impl Service {
         Ok(service)
     }
 
-    /// As [`open`](Self::open), for this process alone: whoever holds the routes may do everything,
-    /// except ask for answers where it `answers` not.
+    /// As [`open`](Self::open), for a command of this process: whoever holds the routes may do
+    /// everything, except ask for answers where it `answers` not. What is shared with other
+    /// processes is left to them to work on.
     ///
     /// # Errors
     /// [`OpenError`], with what to do.
     pub async fn open_alone(settings: &Settings, answers: bool) -> Result<Self, OpenError> {
+        let is_alone = !ports::is_shared(settings);
+        let roles = Roles {
+            stream: is_alone,
+            answers,
+            chores: is_alone,
+        };
+        Self::open_in(settings, roles).await
+    }
+
+    /// The same in these roles.
+    ///
+    /// # Errors
+    /// [`OpenError`], with what to do.
+    pub async fn open_in(settings: &Settings, roles: Roles) -> Result<Self, OpenError> {
         let http = HttpOptions {
             keys: Vec::new(),
             ..http_options(settings)
         };
-        Self::begin(settings, http, Vec::new(), answers).await
+        Self::begin(settings, http, Vec::new(), roles).await
     }
 
     async fn begin(
         settings: &Settings,
         http: HttpOptions,
         facts: Vec<FactBlock>,
-        answers: bool,
+        roles: Roles,
     ) -> Result<Self, OpenError> {
-        let opening = settings.clone();
-        let opened = tokio::task::spawn_blocking(move || {
-            let stores = Stores::open(&opening)?;
-            let address_key = address_key(&opening.data_dir).map_err(|source| {
-                let dir = opening.data_dir.clone();
-                OpenError::Directory { dir, source }
-            })?;
-            Ok::<_, OpenError>((stores, address_key))
-        });
-        let (stores, address_key) = opened.await.map_err(|error| OpenError::Directory {
-            dir: settings.data_dir.clone(),
-            source: io::Error::other(error),
-        })??;
+        let stores = ports::open(settings, roles).await?;
+        let address_key = crate::random::kept(&settings.data_dir.join(ADDRESS_KEY_FILE));
+        let address_key = address_key.map_err(|source| {
+            let dir = settings.data_dir.clone();
+            OpenError::Directory { dir, source }
+        })?;
         let options = EngineOptions {
-            answers,
+            roles,
             ..engine_options(settings, address_key)
         };
-        let engine = Engine::start(stores.ports(), options, wall_clock()).await?;
+        let engine = Engine::start(Arc::clone(&stores).ports(), options, wall_clock()).await?;
         let app = App::new(Arc::clone(&engine), http).with_snapshots(stores.snapshots());
         let source = EngineSource::new(Arc::clone(&engine), facts);
         let (console, ticker) = ConsoleApp::new(Arc::new(source));
@@ -142,7 +154,7 @@ pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
         after_wait: Duration::from_millis(settings.after_wait_ms),
         lag_max: settings.limits.waiting_events_max,
         address_key,
-        id_seed: random_number(),
+        id_seed: crate::random::number(),
         rows_keep_days: settings.rows_keep_days,
         checkpoints: CheckpointOptions {
             interval: Duration::from_secs(settings.checkpoint_interval_s),
@@ -184,32 +196,5 @@ fn http_options(settings: &Settings) -> HttpOptions {
         body_bytes_in_flight: usize::try_from(settings.limits.body_bytes_in_flight)
             .unwrap_or(usize::MAX),
         request_timeout: Duration::from_millis(settings.limits.request_timeout_ms),
-    }
-}
-
-/// A number nobody can guess, from the system; good enough without it, since `RandomState` is
-/// seeded from there too.
-fn random_number() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(SystemTime::now())
-}
-
-/// The key under which addresses are hashed: made once for a data directory, so that equal
-/// addresses keep equal hashes.
-fn address_key(data_dir: &Path) -> io::Result<u64> {
-    let file = data_dir.join(ADDRESS_KEY_FILE);
-    match std::fs::read_to_string(&file) {
-        Ok(text) => u64::from_str_radix(text.trim(), 16).map_err(|_| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{ADDRESS_KEY_FILE} is damaged"),
-            )
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random_number();
-            crate::files::write_whole(&file, format!("{key:016x}\n").as_bytes())?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
     }
 }

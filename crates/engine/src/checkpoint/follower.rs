@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 use vitrina_ports::PortError;
 use vitrina_ports::log::{EventLog, Offset};
+use vitrina_ports::seat::solo::share;
 use vitrina_ports::state::{StatePartition, StateStore};
 use vitrina_types::partition::Partition;
 
@@ -198,7 +199,7 @@ impl Follower {
                 });
             }
         }
-        let tasks = topology::share(&topology::INPUTS, 0, 1);
+        let tasks = share(&topology::INPUTS, 0, 1);
         let seat = Box::new(MutedSeat::new(tasks));
         let mut worker = Worker::new(seat, stages(&self.shared), NUMBER);
         worker.start(&self.shared).await?;

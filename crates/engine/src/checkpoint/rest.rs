@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::topology;
 use crate::worker::{Turn, Worker};
 use std::sync::Arc;
-use vitrina_ports::seat::solo::SoloSeat;
+use vitrina_ports::seat::solo::{SoloSeat, share};
 use vitrina_ports::state::StateStore;
 
 /// Works off all there is in the log and adds nothing but what follows from it. For stores that
@@ -32,7 +32,7 @@ pub async fn drain(
     clock: &Clock,
 ) -> Result<(), EngineError> {
     let shared = Shared::new(ports.clone(), options.clone(), Arc::clone(clock));
-    let tasks = topology::share(&topology::INPUTS, 0, 1);
+    let tasks = share(&topology::INPUTS, 0, 1);
     let seat = Box::new(SoloSeat::new(Arc::clone(&ports.log), tasks));
     let mut worker = Worker::new(seat, stages(&shared), 0);
     worker.start(&shared).await?;

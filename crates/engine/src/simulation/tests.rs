@@ -10,7 +10,7 @@ const SCHEDULES: u64 = 2_000;
 /// One in so many schedules more is one in which much more goes wrong.
 const FOCUSED_PART: u64 = 4;
 /// Schedules in which a wrong variant must be noticed at least once.
-const WRONG_SCHEDULES: u64 = 3_000;
+const WRONG_SCHEDULES: u64 = 6_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())

@@ -259,8 +259,11 @@ impl<O: Operator> AnyStage for Stage<O> {
             let (topic, partition) = (O::INPUT, slot.task.partition());
             tasks.is_none_or(|tasks| tasks.contains(&TaskId { topic, partition }))
         };
-        let (gone, kept) = std::mem::take(&mut self.slots).into_iter().partition(goes);
+        let (gone, kept): (Vec<_>, _) = std::mem::take(&mut self.slots).into_iter().partition(goes);
         self.slots = kept;
+        for slot in &gone {
+            shared.handed_over(self.space, slot.task.partition());
+        }
         if shared.has(Flaw::MemoryKept) {
             self.parked = gone;
         }

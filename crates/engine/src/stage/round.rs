@@ -41,6 +41,10 @@ impl<O: Operator> Stage<O> {
         shared: &Shared,
         seat: &mut dyn Seat,
     ) -> Result<usize, EngineError> {
+        if self.slots.is_empty() {
+            // Also while the group does not know us: then there is nothing to send either.
+            return Ok(0);
+        }
         let mut member = captured(shared, seat)?;
         let (mut records, mut outputs) = (0, Outputs::default());
         for place in 0..self.slots.len() {

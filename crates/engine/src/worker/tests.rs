@@ -3,8 +3,9 @@
 use super::*;
 use crate::options::{EngineOptions, Ports};
 use crate::stage::{StageId, Step};
+use crate::topology;
 use parking_lot::Mutex;
-use std::time::Duration;
+use vitrina_ports::broker::{Broker, BrokerStep};
 use vitrina_ports::log::{Append, Consumed, Consumer, Offset, Records};
 use vitrina_ports::seat::Membership;
 use vitrina_ports::seat::solo::SoloSeat;
@@ -73,8 +74,8 @@ impl AnyStage for Noting {
     }
 }
 
-/// A seat that is told to hand one task back.
-struct Revoking(SoloSeat, Vec<TaskId>);
+/// A seat that is told to hand one task back, and may be unknown to its group.
+struct Revoking(SoloSeat, Vec<TaskId>, bool);
 
 impl Seat for Revoking {
     fn poll(&mut self) -> PortFuture<'_, Vec<Assignment>> {
@@ -88,7 +89,7 @@ impl Seat for Revoking {
     }
 
     fn membership(&self) -> Option<Membership> {
-        self.0.membership()
+        self.0.membership().filter(|_| self.2)
     }
 
     fn send(&mut self, outputs: Vec<Append>) -> PortFuture<'_, ()> {
@@ -131,7 +132,7 @@ fn worker(shared: &Shared, revoked: Vec<TaskId>, commits_fail: bool) -> (Worker,
         commits_fail,
     };
     let seat = SoloSeat::new(Arc::clone(&shared.ports.log), Vec::new());
-    let seat = Box::new(Revoking(seat, revoked));
+    let seat = Box::new(Revoking(seat, revoked, true));
     (Worker::new(seat, vec![Box::new(stage)], 0), notes)
 }
 
@@ -175,4 +176,43 @@ async fn idle_state_is_looked_at_although_the_log_never_rests() {
         worker.advance(&shared, &mut seen).await.unwrap();
     }
     busy.abort();
+}
+
+/// A group takes its time to take somebody in; that is no error, and nothing is ended for it.
+#[tokio::test]
+async fn a_worker_without_tasks_waits_for_the_group_in_peace() {
+    let shared = Arc::new(shared());
+    let seat = SoloSeat::new(Arc::clone(&shared.ports.log), Vec::new());
+    let seat = Box::new(Revoking(seat, Vec::new(), false));
+    let mut worker = Worker::new(seat, topology::stages(&shared), 0);
+    worker.start(&shared).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(worker.turn(&shared).await.unwrap(), Turn::Idle);
+    }
+}
+
+/// What a worker has, this process knows without asking; what it handed over, it asks about.
+#[tokio::test]
+async fn tasks_come_later_and_go_again() {
+    let broker = Broker::new();
+    let task = TaskId {
+        topic: Topic::UserEvents,
+        partition: Partition(0),
+    };
+    broker.create_group(vec![task]);
+    let shared = Arc::new(shared());
+    let stages = topology::stages(&shared);
+    let mut worker = Worker::new(Box::new(broker.seat(0)), stages, 0);
+    worker.start(&shared).await.unwrap();
+    assert_eq!(worker.turn(&shared).await.unwrap(), Turn::Idle);
+    assert!(!shared.is_here(Space::Users, Partition(0)));
+    broker.settle();
+    assert_eq!(worker.turn(&shared).await.unwrap(), Turn::Moved);
+    assert!(shared.is_here(Space::Users, Partition(0)));
+    let revoke = |step: &BrokerStep| matches!(step, BrokerStep::Revoke { .. });
+    let step = broker.enabled_steps().into_iter().find(revoke).unwrap();
+    broker.take(step);
+    broker.settle();
+    assert_eq!(worker.turn(&shared).await.unwrap(), Turn::Moved);
+    assert!(!shared.is_here(Space::Users, Partition(0)));
 }

@@ -1,7 +1,7 @@
 //! Old data: exactly once a position.
 
 use crate::support::{clock, engine, ingest, products, raw, recommend, start, view};
-use vitrina_engine::{Engine, EngineError, EngineOptions, Ports, RecommendRequest, Visitor};
+use vitrina_engine::{Engine, EngineError, EngineOptions, Ports, RecommendRequest, Roles, Visitor};
 use vitrina_pipeline::Query;
 use vitrina_ports::PortError;
 use vitrina_types::id::{PlacementId, UserId};
@@ -38,7 +38,10 @@ async fn a_position_is_imported_once() {
 async fn an_engine_that_gives_no_answers_leaves_them_to_the_next() {
     let ports = Ports::in_memory();
     let options = EngineOptions {
-        answers: false,
+        roles: Roles {
+            answers: false,
+            ..Roles::all()
+        },
         ..EngineOptions::default()
     };
     let streaming = Engine::start(ports.clone(), options, clock())

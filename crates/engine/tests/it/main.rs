@@ -5,7 +5,9 @@
 mod checkpoint;
 mod crash;
 mod dead_letters;
+mod group;
 mod import;
 mod journey;
 mod relay;
+mod roles;
 mod support;

@@ -11,9 +11,9 @@ use vitrina_types::partition::Partition;
 use vitrina_types::topic::Topic;
 
 /// A catalogue that loses every trim while told to: what a crash before the trim looks like.
-struct Untrimmed {
-    inner: Arc<dyn Catalogue>,
-    loses_trims: AtomicBool,
+pub(crate) struct Untrimmed {
+    pub(crate) inner: Arc<dyn Catalogue>,
+    pub(crate) loses_trims: AtomicBool,
 }
 
 impl Catalogue for Untrimmed {

@@ -12,7 +12,8 @@
 //! 4. After any error: [`reset`](Seat::reset), then every position is read again.
 
 use crate::PortFuture;
-use crate::log::{Append, Consumed, Consumer, Offset};
+use crate::log::{Append, Consumed, Consumer, EventLog, Offset};
+use std::sync::Arc;
 use vitrina_types::partition::Partition;
 use vitrina_types::topic::Topic;
 
@@ -108,6 +109,25 @@ pub trait Seat: Send {
     /// # Errors
     /// `Unavailable`.
     fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>>;
+}
+
+/// Gives each worker of one process its seat.
+pub trait Seats: Send + Sync {
+    /// A seat for worker `worker` of the `of` of this process, the first being 0, that publishes
+    /// into `log`. It may be given no task yet, and all of them later. Asked for once a worker.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Invalid`.
+    fn seat<'a>(
+        &'a self,
+        log: &'a Arc<dyn EventLog>,
+        worker: usize,
+        of: usize,
+    ) -> PortFuture<'a, Box<dyn Seat>>;
+
+    /// Whether every task belongs to the workers of this process, from the first poll on and for
+    /// ever: then nobody else writes the state of any.
+    fn are_alone(&self) -> bool;
 }
 
 impl<S: Seat + ?Sized> Seat for Box<S> {

@@ -51,7 +51,7 @@ pub(crate) async fn run(shell: &Shell, args: &DemoArgs) -> Result<(), Failure> {
     super::logging::start(&settings)?;
     let told = signal()?;
     let listener = bind(settings.listen).await?;
-    let mut service = Service::open(&settings, Vec::new()).await?;
+    let mut service = Service::open(&settings, Vec::new(), vitrina_engine::Roles::all()).await?;
     let connections_max = settings.limits.connections_max;
     let serving =
         Serving::start(&mut service, listener, &settings.data_dir, connections_max).await?;

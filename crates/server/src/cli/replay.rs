@@ -4,10 +4,11 @@ use super::failure::Failure;
 use super::shell::Shell;
 use super::table::table;
 use crate::door::running;
-use crate::ports::{OpenError, Stores, has_data};
+use crate::ports::{self, OpenError, has_data, is_shared};
 use crate::service::{Service, engine_options};
 use clap::Args;
-use vitrina_engine::{Verification, verify};
+use std::sync::Arc;
+use vitrina_engine::{Roles, Verification, verify};
 
 /// Arguments of `vitrina replay`.
 #[derive(Debug, Args)]
@@ -29,19 +30,26 @@ pub(crate) async fn run(shell: &Shell, args: &ReplayArgs) -> Result<(), Failure>
         );
         return Err(Failure::new(message).hint("stop it first: nothing may change meanwhile"));
     }
-    if !has_data(&settings.data_dir) {
-        return Err(OpenError::NoData(settings.data_dir).into());
-    }
+    let roles = match is_shared(&settings) {
+        false if !has_data(&settings.data_dir) => {
+            return Err(OpenError::NoData(settings.data_dir).into());
+        }
+        false => Roles::all(),
+        // The others must have ended; what they did not apply any more is applied here.
+        true => Roles {
+            stream: true,
+            answers: false,
+            chores: false,
+        },
+    };
     // What was accepted before a crash is applied first, as at any start.
-    let service = Service::open_alone(&settings, true).await?;
+    let service = Service::open_in(&settings, roles).await?;
     service.engine.settled().await;
     service.close().await?;
-    let opening = settings.clone();
-    let opened = tokio::task::spawn_blocking(move || Stores::open(&opening));
-    let stores = opened
-        .await
-        .map_err(|error| Failure::new(error.to_string()))??;
-    let found = verify(&stores.ports(), &engine_options(&settings, 0)).await;
+    let stores = ports::open(&settings, roles).await?;
+    let ports = Arc::clone(&stores).ports();
+    let found = verify(&ports, &engine_options(&settings, 0)).await;
+    drop(ports);
     let closed = tokio::task::spawn_blocking(move || stores.close());
     closed
         .await

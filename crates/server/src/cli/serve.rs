@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::out::note;
 use super::shell::Shell;
 use crate::config::{Flags, Settings};
+use crate::ports::{OpenError, is_shared};
 use crate::service::Service;
 use crate::serving::{Serving, signal};
 use clap::{Args, ValueEnum};
@@ -11,13 +12,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use vitrina_engine::Roles;
 
 /// Arguments of `vitrina serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// What this process does; this release does everything in one
-    #[arg(long, value_enum, default_value_t = Role::All)]
-    role: Role,
+    /// What this process does, one or several; the others of a shop do the rest
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    role: Vec<Role>,
     /// Address to serve on [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
@@ -34,37 +36,53 @@ pub struct ServeArgs {
 enum Role {
     /// Everything
     All,
-    /// Intake and answers
+    /// Intake and answers; any number of processes
     Api,
-    /// The stream
+    /// The stream; any number of processes share it
     Stream,
-    /// Models
-    Train,
-    /// The catalogue's outbox
+    /// The catalogue with its outbox, window rows, and all else that one process is enough for
     Relay,
-    /// Checkpoints
+    /// Models; not in this release
+    Train,
+    /// Checkpoints by a process of its own; not in this release
     Checkpoint,
 }
 
+/// What the engine is to do; `None` where a role is not in this release.
+fn roles(asked: &[Role]) -> Option<Roles> {
+    let is = |role| asked.contains(&Role::All) || asked.contains(&role);
+    let is_here = |role: &Role| !matches!(role, Role::Train | Role::Checkpoint);
+    asked.iter().all(is_here).then_some(Roles {
+        stream: is(Role::Stream),
+        answers: is(Role::Api),
+        chores: is(Role::Relay),
+    })
+}
+
 pub(crate) async fn run(shell: &Shell, args: &ServeArgs) -> Result<(), Failure> {
-    if args.role != Role::All {
-        return Err(
-            Failure::wrong_use("this release runs every role in one process")
-                .hint("leave --role out, or say --role all"),
-        );
-    }
+    let Some(roles) = roles(&args.role) else {
+        return Err(Failure::wrong_use(
+            "this release has no process for models or checkpoints alone",
+        )
+        .hint("leave --role out, or say all, api, stream or relay"));
+    };
     let flags = Flags::default()
         .set("listen", args.listen.map(|listen| listen.to_string()))
         .set("insecure", args.insecure.then_some(true));
     let loaded = shell.load(flags)?;
     let facts = vec![loaded.facts()];
     let settings = loaded.settings;
+    if roles != Roles::all() && !is_shared(&settings) {
+        let refused = OpenError::NotShared;
+        let failure = Failure::wrong_use(refused.to_string());
+        return Err(failure.hint(refused.advice().unwrap_or_default()));
+    }
     admit(&settings)?;
     super::logging::start(&settings)?;
     // Heard from here on, so that a signal during a long start is not lost.
     let told = signal()?;
     let listener = bind(settings.listen).await?;
-    let mut service = Service::open(&settings, facts).await?;
+    let mut service = Service::open(&settings, facts, roles).await?;
     for repair in service.repairs() {
         tracing::warn!("{repair}");
     }

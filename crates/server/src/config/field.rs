@@ -29,8 +29,8 @@ const TIB: u64 = 1 << 40;
 pub const FIELDS: &[Field] = &[
     text("listen", "address and port to serve HTTP on; other than loopback it needs api_keys or insecure"),
     text("data_dir", "directory of the embedded store; created when absent"),
-    text("log", "URL of the event log: embedded:"),
-    text("state", "URL of the state store: embedded:"),
+    text("log", "URL of the event log: embedded:, or kafka://HOST:PORT,HOST:PORT/PREFIX"),
+    text("state", "URL of the state store: embedded:, or redis://HOST:PORT"),
     text("catalogue", "URL of the catalogue: embedded:"),
     text("slates", "URL of the store of slates: embedded:"),
     text("analytics", "URL of the store of window rows: embedded:"),

@@ -13,7 +13,9 @@ pub const FILE: &str = "vitrina.toml";
 /// What the names of environment variables begin with.
 pub const PREFIX: &str = "VITRINA_";
 /// Variables with our prefix that are not fields.
-const NOT_FIELDS: &[&str] = &["config", "api_key", "url"];
+const NOT_FIELDS: &[&str] = &["config", "api_key", "url", "without_services"];
+/// What the rest of a variable begins with that is for the project's own tests.
+const OF_TESTS: &str = "test_";
 
 /// What was given on the command line, by the names of fields.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +98,10 @@ pub fn load(file: Option<&Path>, flags: Flags) -> Result<Loaded, SettingsError> 
     }
     let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.is_file()));
     let toml = file.map_or_else(|| Toml::string(""), Toml::file_exact);
-    let env = Env::prefixed(PREFIX).ignore(NOT_FIELDS).split("__");
+    let env = Env::prefixed(PREFIX)
+        .ignore(NOT_FIELDS)
+        .filter(|key| !key.as_str().to_ascii_lowercase().starts_with(OF_TESTS))
+        .split("__");
     from_layers(toml, env, flags)
 }
 

@@ -52,7 +52,8 @@ fn wrong_use_is_2_and_says_what_to_do() {
     #[rustfmt::skip]
     let cases: &[(&[&str], &str)] = &[
         (&["serve", "--listen", "0.0.0.0:0"],   "--insecure"),
-        (&["serve", "--role", "stream"],        "every role in one process"),
+        (&["serve", "--role", "stream"],        "kafka://HOST:PORT"),
+        (&["serve", "--role", "train"],         "say all, api, stream or relay"),
         (&["sell"],                             "unrecognized subcommand"),
         (&["recommend", "u", "--limit", "0"],   "1..=200"),
         (&["config", "show", "--config", "x"],  "no configuration file x"),
@@ -107,10 +108,13 @@ fn an_adapter_that_is_not_here_is_named() {
     );
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr.contains("log = \"kafka://broker:9092\": this release has no such adapter"),
-        "{stderr}"
-    );
+    let said = match cfg!(feature = "cluster") {
+        true => "state = \"embedded:\" does not go with the other stores",
+        false => {
+            "log = \"kafka://broker:9092\": this binary was built without the feature `cluster`"
+        }
+    };
+    assert!(stderr.contains(said), "{stderr}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod browser;
 mod checkpoints;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod disk_full;
 mod http;
 mod kill;

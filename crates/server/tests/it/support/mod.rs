@@ -136,6 +136,12 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its process.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no warning, no goodbye.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("kill");

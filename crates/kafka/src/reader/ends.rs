@@ -1,6 +1,6 @@
 //! The thread that asks how far partitions reach.
 //!
-//! For partitions that nobody reads here, and for a reader at the end that wants to be sure.
+//! For all partitions from time to time, and for a reader at the end that wants to be sure.
 
 use super::{Quiet, Shared};
 use crate::failure::{failed, unavailable};
@@ -162,10 +162,9 @@ impl Ends {
 
     fn refresh(&mut self) -> Result<(), PortError> {
         self.rounds += 1;
-        let shelves = self.shared.shelves.iter();
-        // A cursor at the end knows it better: where the newest record ends, not a marker.
-        let unread = shelves.filter(|(_, shelf)| !shelf.is_at_end());
-        let places: Vec<Place> = unread.map(|(place, _)| *place).collect();
+        // Those that are read here too: a reader that stands before a marker must learn that it may
+        // pass it, else other processes take the marker for a record it has not come to.
+        let places: Vec<Place> = self.shared.shelves.keys().copied().collect();
         self.ends(&places)?;
         if self.rounds.is_multiple_of(STARTS_EVERY) {
             let all: Vec<Place> = self.shared.shelves.keys().copied().collect();

@@ -75,12 +75,6 @@ impl Shelf {
         self.start.fetch_max(start, Ordering::AcqRel);
     }
 
-    /// Whether the shelf itself knows the end: its cursor is at the newest record.
-    pub(super) fn is_at_end(&self) -> bool {
-        let stock = self.stock.lock();
-        stock.is_followed && stock.is_drained
-    }
-
     /// Looks for records from `from` on. `is_patient` when fewer than `bytes_max` will not do yet.
     /// The second answer: whether there is room for more than there was.
     pub(super) fn look(

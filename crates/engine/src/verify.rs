@@ -246,7 +246,10 @@ impl Verifier<'_> {
 fn is_output(topic: Topic, bytes: &[u8]) -> bool {
     match topic {
         Topic::UserEvents => stored::decode::<UserEnvelope>(bytes).is_ok_and(|envelope| {
-            !matches!(envelope.record, UserRecord::Event(_) | UserRecord::Tick)
+            !matches!(
+                envelope.record,
+                UserRecord::Event(_) | UserRecord::Astray(_) | UserRecord::Tick
+            )
         }),
         Topic::ProductSignals => stored::decode::<ProductEnvelope>(bytes).is_ok_and(|envelope| {
             !matches!(

@@ -96,6 +96,9 @@ fn producing(options: &KafkaOptions, transactional_id: Option<&str>) -> ClientCo
     let limit = match transactional_id {
         Some(id) => {
             let limit = options.transaction_timeout.as_millis().to_string();
+            // librdkafka takes no request that lasts longer than its transaction.
+            let request = options.request_timeout.min(options.transaction_timeout);
+            config.set("socket.timeout.ms", request.as_millis().to_string());
             config.set("transactional.id", id);
             config.set("transaction.timeout.ms", &limit);
             limit

@@ -31,7 +31,8 @@ struct State {
     ends: Vec<Offset>,
     /// Records that nothing was heard of yet.
     left: usize,
-    error: Option<KafkaError>,
+    /// The first error, and where the record was to go.
+    error: Option<(String, KafkaError)>,
 }
 
 /// Goes along with every record of one append.
@@ -64,7 +65,7 @@ impl Delivery {
 
     fn outcome(state: &State) -> Result<Vec<Offset>, PortError> {
         match &state.error {
-            Some(error) => Err(failed("send", error)),
+            Some((doing, error)) => Err(failed(doing, error)),
             None => Ok(state.ends.clone()),
         }
     }
@@ -100,7 +101,7 @@ impl Delivery {
         self.state.lock().left += 1;
     }
 
-    fn heard(&self, append: usize, result: Result<Offset, KafkaError>) {
+    fn heard(&self, append: usize, result: Result<Offset, (String, KafkaError)>) {
         let mut state = self.state.lock();
         match result {
             Ok(offset) => state.ends[append] = state.ends[append].max(offset + 1),
@@ -140,12 +141,18 @@ pub(crate) fn send(
         };
         let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
         if !is_full || Instant::now() >= until {
-            ticket.delivery.heard(ticket.append, Err(error.clone()));
-            return Err(failed("send", &error));
+            let doing = sending(topic, partition);
+            let refusal = failed(&doing, &error);
+            ticket.delivery.heard(ticket.append, Err((doing, error)));
+            return Err(refusal);
         }
         std::thread::sleep(FULL_PAUSE);
         next = back;
     }
+}
+
+fn sending(topic: &str, partition: i32) -> String {
+    format!("send to {topic}/{partition}")
 }
 
 /// Sends every record of `appends`; the first of them is number `first` of the delivery.
@@ -194,7 +201,10 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Arc<Ticket>) {
         let heard = match result {
             Ok(message) => Ok(message.offset().max(0) as Offset),
-            Err((error, _)) => Err(error.clone()),
+            Err((error, message)) => {
+                let doing = sending(message.topic(), message.partition());
+                Err((doing, error.clone()))
+            }
         };
         ticket.delivery.heard(ticket.append, heard);
     }

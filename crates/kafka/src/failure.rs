@@ -18,8 +18,26 @@ pub(crate) fn failed(doing: &str, error: &KafkaError) -> PortError {
             got: 0, // The broker does not say; ours are measured before they are sent.
             limit: crate::client::RECORD_BYTES_MAX,
         },
+        Some(code) if is_refusal(code) => PortError::Invalid {
+            what: format!("{doing}: {error}"),
+            expected: "a user and the rights of its role: whoever administers Kafka must grant \
+                       them, as docs/KAFKA.md lists them; trying again does not help",
+        },
         _ => unavailable(format!("{doing}: {error}")),
     }
+}
+
+/// Whether the broker does not let this user do it.
+pub(crate) fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::Authentication
+    )
 }
 
 /// Kafka, or the way to it, failed.

@@ -12,6 +12,7 @@ mod delivery;
 mod failure;
 mod log;
 mod options;
+mod patience;
 mod place;
 mod positions;
 mod publisher;

@@ -8,6 +8,7 @@ use crate::client::{self, Producer};
 use crate::delivery::{Delivery, send_all};
 use crate::failure::{failed, unavailable};
 use crate::options::KafkaOptions;
+use crate::patience::patiently;
 use crate::place::{Names, Place, Source};
 use crate::positions::{self, Positions};
 use crate::publisher::{Publisher, Wiring};
@@ -15,6 +16,7 @@ use crate::reader::{Quiet, Reader};
 use crate::topics;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -192,30 +194,33 @@ impl KafkaLog {
         let asked = tokio::task::spawn_blocking(move || {
             let mut list = TopicPartitionList::new();
             list.add_partition(&name, i32::from(task.partition.0));
-            watcher.committed_offsets(list, limit)
+            patiently(limit, |left| {
+                let found = watcher.committed_offsets(list.clone(), left)?;
+                checked(found)
+            })
         });
         let found = asked
             .await
             .map_err(|error| unavailable(format!("{doing}: {error}")))?;
         let found = found.map_err(|error| failed(doing, &error))?;
-        position(&found, doing)
+        Ok(position(&found))
     }
 }
 
+/// Positions, unless one of them is an error.
+pub(crate) fn checked(found: TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+    for element in found.elements() {
+        element.error()?;
+    }
+    Ok(found)
+}
+
 /// The one position of a list; `None` where none is committed.
-pub(crate) fn position(
-    list: &TopicPartitionList,
-    doing: &str,
-) -> Result<Option<Offset>, PortError> {
-    let elements = list.elements();
-    let Some(element) = elements.first() else {
-        return Ok(None);
-    };
-    element.error().map_err(|error| failed(doing, &error))?;
-    Ok(match element.offset() {
+pub(crate) fn position(list: &TopicPartitionList) -> Option<Offset> {
+    match list.elements().first()?.offset() {
         At::Offset(offset) => Some(offset.max(0) as Offset),
         _ => None,
-    })
+    }
 }
 
 /// Refuses what is more than one call may carry.

@@ -1,19 +1,27 @@
 //! Topics at the broker: made where they are missing, looked at where they are there.
 
 use crate::client;
-use crate::failure::{failed, unavailable};
+use crate::failure::{failed, is_refusal, unavailable};
 use crate::options::KafkaOptions;
+use crate::patience::{is_transient, patiently};
 use crate::place::{Names, Place, Source};
+use parking_lot::Mutex;
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vitrina_ports::PortError;
+use vitrina_types::topic::Topic;
 
 /// How often the cluster is asked whether it knows a new topic yet, while it is being made.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(20);
+/// Events of a client looked at for the reason of a failure.
+const EVENTS_MAX: usize = 64;
 /// Share of a compacted topic that may be outdated.
 const DIRTY_RATIO: &str = "0.1";
 
@@ -23,6 +31,8 @@ struct Wanted {
     partitions: u16,
     /// Only the newest record of a key is kept, for ever.
     is_compacted: bool,
+    /// Others may write it: its records bear the broker's time, not that of a client's clock.
+    is_foreign: bool,
 }
 
 fn wanted(options: &KafkaOptions, names: &Names) -> Vec<Wanted> {
@@ -30,11 +40,13 @@ fn wanted(options: &KafkaOptions, names: &Names) -> Vec<Wanted> {
         name: names.topic(Source::Log(topic)).to_owned(),
         partitions: options.partitions_of(topic),
         is_compacted: false,
+        is_foreign: topic == Topic::UserEvents,
     });
     let positions = Wanted {
         name: names.topic(Source::Positions).to_owned(),
         partitions: 1,
         is_compacted: true,
+        is_foreign: false,
     };
     topics.chain([positions]).collect()
 }
@@ -58,29 +70,29 @@ pub(crate) fn places(options: &KafkaOptions) -> Vec<Place> {
 pub(crate) async fn prepare(options: &KafkaOptions, names: &Names) -> Result<(), PortError> {
     let admin: AdminClient<DefaultClientContext> =
         client::create(&client::any(options), DefaultClientContext)?;
-    let admin = Arc::new(admin);
+    let looker: Arc<BaseConsumer<Door>> =
+        Arc::new(client::create(&client::any(options), Door::default())?);
     let wanted = wanted(options, names);
-    let found = partition_counts(&admin, options).await?;
-    let missing: Vec<&Wanted> = wanted
-        .iter()
-        .filter(|topic| !found.contains_key(&topic.name))
-        .collect();
-    check(&wanted, &found)?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    create(&admin, &missing, options).await?;
     let until = Instant::now() + options.request_timeout;
+    let mut is_made = false;
     loop {
-        let found = partition_counts(&admin, options).await?;
+        let found = partition_counts(&looker, options).await?;
         check(&wanted, &found)?;
-        if wanted.iter().all(|topic| found.contains_key(&topic.name)) {
+        let missing: Vec<&Wanted> = wanted
+            .iter()
+            .filter(|topic| !found.contains_key(&topic.name))
+            .collect();
+        let Some(first) = missing.first() else {
             return Ok(());
-        }
+        };
         if Instant::now() >= until {
-            return Err(unavailable(
-                "topics that were created do not appear".to_owned(),
-            ));
+            return Err(unavailable(format!(
+                "topic {} has not all its leaders, or was created and does not appear",
+                first.name
+            )));
+        }
+        if !is_made {
+            is_made = create(&admin, &missing, options).await?;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -104,15 +116,16 @@ fn check(wanted: &[Wanted], found: &HashMap<String, usize>) -> Result<(), PortEr
 
 /// Partitions of every topic of the cluster that has all its leaders.
 async fn partition_counts(
-    admin: &Arc<AdminClient<DefaultClientContext>>,
+    looker: &Arc<BaseConsumer<Door>>,
     options: &KafkaOptions,
 ) -> Result<HashMap<String, usize>, PortError> {
-    let (admin, limit) = (Arc::clone(admin), options.request_timeout);
+    let (looker, limit) = (Arc::clone(looker), options.request_timeout);
     let asked = tokio::task::spawn_blocking(move || {
-        let metadata = admin
-            .inner()
-            .fetch_metadata(None, limit)
-            .map_err(|error| failed("ask for topics", &error))?;
+        let metadata = patiently(limit, |left| {
+            let asked = looker.fetch_metadata(None, left);
+            asked.map_err(|error| told(&looker, error))
+        });
+        let metadata = metadata.map_err(|error| failed("ask for topics", &error))?;
         let counts = metadata.topics().iter().filter(|topic| {
             let mut partitions = topic.partitions().iter();
             topic.error().is_none() && partitions.all(|partition| partition.leader() >= 0)
@@ -125,11 +138,43 @@ async fn partition_counts(
         .map_err(|error| unavailable(format!("ask for topics: {error}")))?
 }
 
+/// Notes why the broker and we do not come together. The request that waits for it is only not
+/// answered.
+#[derive(Default)]
+struct Door(Mutex<Option<KafkaError>>);
+
+impl ClientContext for Door {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        client::tell(level, fac, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "asking kafka for its topics");
+        let code = error.rdkafka_error_code();
+        if code.is_some_and(|code| is_refusal(code) || code == RDKafkaErrorCode::SSL) {
+            *self.0.lock() = Some(error);
+        }
+    }
+}
+
+impl ConsumerContext for Door {}
+
+/// Why a request went wrong.
+fn told(looker: &BaseConsumer<Door>, error: KafkaError) -> KafkaError {
+    for _ in 0..EVENTS_MAX {
+        if let Some(Err(said)) = looker.poll(Duration::ZERO) {
+            looker.context().error(said, "");
+        }
+    }
+    looker.context().0.lock().take().unwrap_or(error)
+}
+
+/// Answers whether all were made; where the cluster was not ready, some were not.
 async fn create(
     admin: &AdminClient<DefaultClientContext>,
     missing: &[&Wanted],
     options: &KafkaOptions,
-) -> Result<(), PortError> {
+) -> Result<bool, PortError> {
     let retention_ms = options.retention.as_millis().to_string();
     let min_insync = options.min_insync.to_string();
     let record_bytes = (client::RECORD_BYTES_MAX + 1_024).to_string();
@@ -140,6 +185,10 @@ async fn create(
             .set("max.message.bytes", &record_bytes)
             // A leader that has not every acknowledged record would lose some.
             .set("unclean.leader.election.enable", "false");
+        let new = match topic.is_foreign {
+            true => new.set("message.timestamp.type", "LogAppendTime"),
+            false => new,
+        };
         if topic.is_compacted {
             new.set("cleanup.policy", "compact")
                 .set("min.cleanable.dirty.ratio", DIRTY_RATIO)
@@ -156,14 +205,17 @@ async fn create(
         .create_topics(&topics, &limits)
         .await
         .map_err(|error| failed("create topics", &error))?;
+    let mut is_all = true;
     for result in made {
         match result {
             // Another process was first.
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) if is_transient(code) => is_all = false,
             Err((name, code)) => {
-                return Err(unavailable(format!("create topic {name}: {code}")));
+                let error = KafkaError::Global(code);
+                return Err(failed(&format!("create topic {name}"), &error));
             }
         }
     }
-    Ok(())
+    Ok(is_all)
 }

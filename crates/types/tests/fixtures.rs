@@ -138,6 +138,7 @@ fixtures! {
     // Variants that came later.
     ban_1_text,         "ban_1_text.bin",         Now, catalogue::text_bans();
     user_envelope_1_continue, "user_envelope_1_continue.bin", Now, records::user_continues();
+    user_envelope_1_home, "user_envelope_1_home.bin", Now, records::user_homecomers();
     user_envelope_1_buckets, "user_envelope_1_buckets.bin", Now, records::user_buckets();
 }
 

@@ -5,10 +5,10 @@
 //! shelf has room again. Markers of transactions are no records, but the library's position moves
 //! over them: it says how far a shelf reaches.
 
+use super::foreign::stored_form;
 use super::{Quiet, Shared};
 use crate::failure::{failed, unavailable};
 use crate::place::Place;
-use bytes::Bytes;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -157,16 +157,18 @@ impl Cursors {
         while room > 0 {
             match queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
-                    let payload = message.payload().unwrap_or_default();
-                    room = room.saturating_sub(payload.len() + RECORD_BYTES);
+                    let bytes = stored_form(place, &message);
+                    room = room.saturating_sub(bytes.len() + RECORD_BYTES);
                     records.push(LogRecord {
                         offset: message.offset().max(0) as Offset,
-                        bytes: Bytes::copy_from_slice(payload),
+                        bytes,
                     });
                 }
                 Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(error)) => {
-                    shelf.fail(failed("read", &error));
+                    let name = self.shared.names.topic(place.source);
+                    let doing = format!("read {name}/{}", place.partition);
+                    shelf.fail(failed(&doing, &error));
                     break;
                 }
                 None => {

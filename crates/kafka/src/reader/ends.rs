@@ -4,7 +4,9 @@
 
 use super::{Quiet, Shared};
 use crate::failure::{failed, unavailable};
+use crate::log::checked;
 use crate::options::KafkaOptions;
+use crate::patience::patiently;
 use crate::place::Place;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
@@ -47,7 +49,7 @@ pub(super) fn look(
     Ok(())
 }
 
-/// First or last stable offsets of places.
+/// First or last stable offsets of places, waited for where leaders are being chosen.
 fn offsets(
     consumer: &BaseConsumer<Quiet>,
     shared: &Shared,
@@ -65,12 +67,12 @@ fn offsets(
             .map_err(|error| failed(doing, &error))?;
         by_name.insert((name, place.number()), *place);
     }
-    let found = consumer
-        .offsets_for_times(wanted, limit)
-        .map_err(|error| failed(doing, &error))?;
+    let found = patiently(limit, |left| {
+        checked(consumer.offsets_for_times(wanted.clone(), left)?)
+    });
+    let found = found.map_err(|error| failed(doing, &error))?;
     let mut all = Vec::with_capacity(places.len());
     for element in found.elements() {
-        element.error().map_err(|error| failed(doing, &error))?;
         let place = by_name.get(&(element.topic(), element.partition()));
         match (place, element.offset()) {
             (Some(place), At::Offset(offset)) => all.push((*place, offset.max(0) as Offset)),

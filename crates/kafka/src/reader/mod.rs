@@ -7,6 +7,7 @@
 
 mod cursor;
 mod ends;
+mod foreign;
 mod shelf;
 
 use self::cursor::Command;

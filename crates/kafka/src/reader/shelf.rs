@@ -102,11 +102,12 @@ impl Shelf {
             count += 1;
         }
         let is_all = first + count == stock.records.len();
-        if is_all && stock.to < target && !stock.is_full() {
+        if is_all && stock.to < target {
+            // Also of a full shelf, all of which was read: room is made, and more comes.
             if count == 0 {
                 return (Look::Wait, stock.make_room(from));
             }
-            if is_patient && bytes < bytes_max {
+            if !stock.is_full() && is_patient && bytes < bytes_max {
                 return (Look::Some, stock.make_room(from));
             }
         }
@@ -221,6 +222,17 @@ mod tests {
         assert!(matches!(shelf.look(2, 100, 3, false).0, Look::Nothing));
         assert_eq!(offsets(&shelf.look(0, 100, 3, false).0), [0, 1]);
         assert!(matches!(shelf.look(4, 100, 5, false).0, Look::Elsewhere));
+    }
+
+    /// Nothing there and nothing here yet are not the same.
+    #[test]
+    fn a_full_shelf_that_was_read_is_not_the_end() {
+        let shelf = Shelf::default();
+        shelf.begin(0);
+        shelf.fill(records(0..20, 64 * 1_024), false);
+        let (look, has_room) = shelf.look(20, 1, 40, false);
+        assert!(matches!(look, Look::Wait));
+        assert!(has_room);
     }
 
     #[test]

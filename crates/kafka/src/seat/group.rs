@@ -9,8 +9,10 @@
 //! A revoked partition is given up to the group only once it is released.
 
 use crate::client;
-use crate::failure::{closed, failed};
+use crate::failure::{closed, failed, is_refusal};
+use crate::log::{checked, position};
 use crate::options::KafkaOptions;
+use crate::patience::patiently;
 use crate::place::{Names, Source};
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
@@ -100,6 +102,8 @@ pub(super) struct Group {
     captured: Option<ConsumerGroupMetadata>,
     revoked: Option<Revoked>,
     changes: Vec<Assignment>,
+    /// What the group does not let us do, not told yet.
+    refusal: Option<PortError>,
 }
 
 impl Group {
@@ -115,6 +119,7 @@ impl Group {
             captured: None,
             revoked: None,
             changes: Vec::new(),
+            refusal: None,
         }
     }
 
@@ -159,6 +164,10 @@ impl Group {
             // Partitions are paused: a record that slipped through is nobody's.
             if let Err(error) = result {
                 tracing::debug!(%error, "member of a group of kafka");
+                if error.rdkafka_error_code().is_some_and(is_refusal) {
+                    let doing = format!("join the group {}", self.names.group());
+                    self.refusal = Some(failed(&doing, &error));
+                }
             }
         }
         let is_over = consumer.client().fatal_error().is_some();
@@ -181,6 +190,12 @@ impl Group {
         {
             self.give_up("revoked tasks were not released in time");
         }
+    }
+
+    /// That the broker does not let us be a member: the library goes on asking, nobody else would
+    /// say so.
+    pub(super) fn refusal(&mut self) -> Result<(), PortError> {
+        self.refusal.take().map_or(Ok(()), Err)
     }
 
     /// What changed since the last answer, and the generation while there is a membership.
@@ -334,16 +349,17 @@ impl Group {
 
     /// The stable position committed for a task.
     pub(super) fn committed(&mut self, task: TaskId) -> Result<Option<Offset>, PortError> {
-        let doing = "ask for a committed position";
+        let doing = &format!("ask for a committed position of {}", self.names.group());
         let limit = self.options.request_timeout + self.options.transaction_timeout;
         let mut list = TopicPartitionList::new();
         let name = self.names.topic(Source::Log(task.topic)).to_owned();
         list.add_partition(&name, i32::from(task.partition.0));
-        let found = self
-            .consumer()?
-            .committed_offsets(list, limit)
-            .map_err(|error| failed(doing, &error))?;
-        crate::log::position(&found, doing)
+        let consumer = self.consumer()?;
+        let found = patiently(limit, |left| {
+            checked(consumer.committed_offsets(list.clone(), left)?)
+        });
+        let found = found.map_err(|error| failed(doing, &error))?;
+        Ok(position(&found))
     }
 
     fn tasks(&self, list: &TopicPartitionList) -> Vec<TaskId> {

@@ -116,6 +116,7 @@ impl Sitting {
 
     fn poll(&mut self) -> Result<Polled, PortError> {
         self.group.hear();
+        self.group.refusal()?;
         let (changes, generation) = self.group.changes();
         if generation.is_none() {
             // Also after a loss: what it was told of is answered first, then it comes back.

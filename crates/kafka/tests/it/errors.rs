@@ -55,6 +55,27 @@ fn what_the_broker_refuses_is_an_error_and_the_next_call_goes_on() {
     });
 }
 
+/// A topic that was just made has no leader everywhere yet.
+#[test]
+fn what_is_not_ready_is_waited_for() {
+    let (cluster, options) = mock();
+    let later = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    block_on(async {
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[later; 3]);
+        drop(ok(KafkaLog::open(options.clone()).await, "open"));
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[later; 1_000]);
+        let began = Instant::now();
+        let error = refused(KafkaLog::open(options).await.map(|_| ()), "open");
+        assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
+        assert!(error.to_string().contains("NotLeader"), "{error}");
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
+    });
+}
+
 #[test]
 fn a_broker_that_is_gone_is_unavailable_within_the_limit() {
     let (cluster, options) = mock();

@@ -42,7 +42,14 @@ pub(crate) fn options(address: &str) -> KafkaOptions {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // Of three brokers all three are made use of.
+    let (replication, min_insync) = match address.split(',').count() {
+        ..3 => (1, 1),
+        3.. => (3, 2),
+    };
     KafkaOptions {
+        replication,
+        min_insync,
         bootstrap: address.to_owned(),
         prefix: format!("t{}-{}-{count}.", std::process::id(), now.as_millis()),
         topics: vec![Topic::UserEvents, Topic::ProductSignals],
@@ -72,7 +79,7 @@ macro_rules! options_or_return {
 }
 pub(crate) use options_or_return;
 
-fn raw(options: &KafkaOptions) -> ClientConfig {
+pub(crate) fn raw(options: &KafkaOptions) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &options.bootstrap);
     config

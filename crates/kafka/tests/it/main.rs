@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
+mod cluster;
 mod copy;
 mod errors;
 mod fixture;
+mod foreign;
 mod group;
 mod log;
 mod seat;

@@ -27,7 +27,8 @@ use crate::options::UserOptions;
 use crate::outbox::Outbox;
 use crate::slab::Place;
 use crate::working::Working;
-use vitrina_types::event::{Rejection, anonymous_key, user_key};
+use vitrina_types::event::{Rejection, anonymous_key, foreign, user_key};
+use vitrina_types::partition::Partition;
 use vitrina_types::record::{UserEnvelope, UserRecord};
 use vitrina_types::state::{TaskState, UserState, UserValue};
 use vitrina_types::time::IngestTime;
@@ -58,17 +59,21 @@ impl Operator for UserStage {
     const INPUT: Topic = Topic::UserEvents;
 
     fn decode(&self, bytes: &[u8]) -> Result<UserEnvelope, Rejection> {
+        if foreign::is_foreign(bytes) {
+            // Whoever reads the log makes events of good ones.
+            return Err(foreign::diagnose(bytes));
+        }
         decode_stored(bytes)
     }
 
     fn keys(&self, record: &UserEnvelope, keys: &mut Vec<String>) {
         let named = match &record.record {
-            UserRecord::Event(event) => event.subject.key(),
+            UserRecord::Event(event) | UserRecord::Home(event) => event.subject.key(),
             UserRecord::Link { anonymous_id, .. } => anonymous_key(anonymous_id),
             UserRecord::Adopt { user_id, .. }
             | UserRecord::Forward { user_id, .. }
             | UserRecord::Unlink { user_id, .. } => user_key(user_id),
-            UserRecord::Tick | UserRecord::Continue => return,
+            UserRecord::Tick | UserRecord::Continue | UserRecord::Astray(_) => return,
             UserRecord::Expire { day, number } => expiry::bucket_key(*day, *number),
             UserRecord::Forget { keys: gone, .. } => {
                 keys.extend(gone.iter().map(|key| key.to_string()));
@@ -97,7 +102,9 @@ impl Operator for UserStage {
             out,
         };
         match &record.record {
-            UserRecord::Event(event) => {
+            // Nothing else is done with it: it moves no watermark, and what went home stays there.
+            UserRecord::Astray(event) => scope.send_user(UserRecord::Home(event.clone())),
+            UserRecord::Event(event) | UserRecord::Home(event) => {
                 scope.event(event, &event.subject.key());
                 scope.tell(false);
             }
@@ -135,9 +142,7 @@ impl Scope<'_> {
 
     /// Sends a record to the user stage, caused by the current one.
     fn send_user(&mut self, record: UserRecord) {
-        let partition = record
-            .partition_id()
-            .map(vitrina_types::partition::Partition::of);
+        let partition = record.partition_id().map(Partition::of);
         let own = self.out.partition();
         let envelope = UserEnvelope {
             ingest_time: self.envelope.ingest_time,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod alone;
+mod astray;
 mod attribution;
 mod catalogue;
 mod expiry;

@@ -7,6 +7,7 @@ mod add_to_cart;
 mod click;
 mod counters;
 pub mod draft;
+pub mod foreign;
 mod impression;
 mod parse;
 mod purchase;

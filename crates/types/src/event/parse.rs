@@ -23,6 +23,11 @@ pub struct Intake<'a> {
 /// # Errors
 /// A [`Rejection`] with the code and the field at fault; never panics, whatever the bytes.
 pub fn parse(json: &[u8], intake: &Intake<'_>) -> Result<Event, Rejection> {
+    build(draft(json)?, intake)
+}
+
+/// Reads what was sent, its fields not checked yet.
+pub(super) fn draft(json: &[u8]) -> Result<EventDraft, Rejection> {
     if json.len() > EVENT_BYTES_MAX {
         let detail = format!(
             "the event has {} bytes, the limit is {EVENT_BYTES_MAX}",
@@ -43,8 +48,7 @@ pub fn parse(json: &[u8], intake: &Intake<'_>) -> Result<Event, Rejection> {
         let detail = format!("the event nests deeper than {EVENT_DEPTH_MAX} levels");
         return Err(Rejection::new("nesting_too_deep", "", detail));
     }
-    let draft = serde_json::from_slice(json).map_err(|error| diagnose(json, &error))?;
-    build(draft, intake)
+    serde_json::from_slice(json).map_err(|error| diagnose(json, &error))
 }
 
 /// Checks a draft and makes it an event.

@@ -72,19 +72,28 @@ pub enum UserRecord {
     },
     /// A task to itself: sessions that ended are still to be told. In its own partition.
     Continue,
+    /// What somebody did, put by a foreign client into a partition that is not the visitor's.
+    /// Made by whoever reads the log, never written to it.
+    Astray(Box<Event>),
+    /// The same, sent on. In the partition of the user, else of the anonymous visitor.
+    Home(Box<Event>),
 }
 
 impl UserRecord {
-    /// The id that decides the partition; `None` for a tick, which goes to every partition, and
-    /// for what a task sends to itself.
+    /// The id that decides the partition; `None` for a tick, which goes to every partition, for
+    /// what a task sends to itself, and for what lies in any partition.
     pub fn partition_id(&self) -> Option<&str> {
         match self {
-            Self::Event(event) => Some(event.subject.partition_id()),
+            Self::Event(event) | Self::Home(event) => Some(event.subject.partition_id()),
             Self::Link { anonymous_id, .. } => Some(anonymous_id.as_str()),
             Self::Adopt { user_id, .. }
             | Self::Forward { user_id, .. }
             | Self::Unlink { user_id, .. } => Some(user_id.as_str()),
-            Self::Tick | Self::Expire { .. } | Self::Forget { .. } | Self::Continue => None,
+            Self::Tick
+            | Self::Expire { .. }
+            | Self::Forget { .. }
+            | Self::Continue
+            | Self::Astray(_) => None,
         }
     }
 }

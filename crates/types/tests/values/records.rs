@@ -150,6 +150,20 @@ pub(crate) fn user_continues() -> Vec<UserEnvelope> {
     }]
 }
 
+/// Variants of version 1 that came after its file was written.
+pub(crate) fn user_homecomers() -> Vec<UserEnvelope> {
+    let records = [
+        UserRecord::Astray(bare_event()),
+        UserRecord::Home(bare_event()),
+    ];
+    let envelope = |record| UserEnvelope {
+        ingest_time: IngestTime(1_569_888_000_000),
+        backfill: false,
+        record,
+    };
+    records.map(envelope).to_vec()
+}
+
 /// Numbers of version 1 that came after its file was written: one byte took them before.
 pub(crate) fn user_buckets() -> Vec<UserEnvelope> {
     let of = |number| UserEnvelope {

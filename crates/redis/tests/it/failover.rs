@@ -128,7 +128,8 @@ fn a_fail_over_by_force_takes_position_and_values_back_together() {
             replica.ask::<()>("CLUSTER FAILOVER TAKEOVER");
         };
         let (lost, ()) = tokio::join!(work(&state, 1_000, &acknowledged), changing);
-        assert!(lost >= 20, "{lost}");
+        // One commit may have been on its way to the replica when it was cut off.
+        assert!(lost >= 20 - 1, "{lost}");
         assert_eq!(ok(stands(&state).await, "stands"), 1_000);
         assert!(is_master(&replica));
     });

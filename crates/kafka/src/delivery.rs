@@ -5,9 +5,9 @@ use crate::failure::{failed, unavailable};
 use crate::place::{Names, Source};
 use parking_lot::{Condvar, Mutex};
 use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -16,6 +16,11 @@ use vitrina_ports::log::{Append, Offset};
 
 /// How long a producer whose queue is full is left alone before the next attempt.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
+/// Pause between two looks whether the library, too, is done with records that were heard of: it
+/// takes some microseconds.
+const DONE_PAUSE: Duration = Duration::from_micros(100);
+/// The least that is left for a commit itself.
+const COMMIT_LEAST: Duration = Duration::from_millis(1);
 
 /// Several appends on their way, and what became of them.
 pub(crate) struct Delivery {
@@ -149,6 +154,21 @@ pub(crate) fn send(
         std::thread::sleep(FULL_PAUSE);
         next = back;
     }
+}
+
+/// Commits the open transaction, in which `delivery` was sent, within `limit`.
+///
+/// It would wait for the records itself, but in steps of 100 ms: the library's flush looks, polls for
+/// events to the end of such a step, and looks again. So they are waited for here.
+pub(crate) fn commit(producer: &Producer, delivery: &Delivery, limit: Duration) -> KafkaResult<()> {
+    let until = Instant::now() + limit;
+    // A record that failed, or never came, prevents the commit, which says so.
+    drop(delivery.wait(limit));
+    while producer.in_flight_count() > 0 && Instant::now() < until {
+        std::thread::sleep(DONE_PAUSE);
+    }
+    let left = until.saturating_duration_since(Instant::now());
+    producer.commit_transaction(left.max(COMMIT_LEAST))
 }
 
 fn sending(topic: &str, partition: i32) -> String {

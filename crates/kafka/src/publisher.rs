@@ -7,7 +7,7 @@
 //! every earlier transaction is decided, and what it read is what is committed.
 
 use crate::client::{self, Producer};
-use crate::delivery::{Delivery, send, send_all};
+use crate::delivery::{self, Delivery, send, send_all};
 use crate::failure::{again, closed, failed, unavailable};
 use crate::options::KafkaOptions;
 use crate::place::{Names, Place, Source};
@@ -232,9 +232,7 @@ impl Desk {
                 limit,
             )?;
         }
-        producer
-            .commit_transaction(limit)
-            .map_err(|error| failed(id, &error))?;
+        delivery::commit(producer, &delivery, limit).map_err(|error| failed(id, &error))?;
         delivery.wait(limit)
     }
 

@@ -5,7 +5,7 @@
 //! everything before it.
 
 use crate::client::{self, Producer};
-use crate::delivery::{Delivery, send_all};
+use crate::delivery::{self, Delivery, send_all};
 use crate::failure::failed;
 use crate::log::check_size;
 use crate::options::KafkaOptions;
@@ -98,7 +98,7 @@ impl Transactions {
         // Until it has succeeded neither a commit nor an abort may be believed.
         self.is_doubtful = true;
         let (producer, _) = self.begun()?;
-        let committed = producer.commit_transaction(limit);
+        let committed = delivery::commit(producer, &delivery, limit);
         if let Err(error) = committed {
             return Err(self.told(&error, &delivery));
         }

@@ -139,6 +139,15 @@ pub struct EngineOptions {
     /// Live, state is committed with every batch; while a backlog is worked off, commits
     /// coalesce up to this long.
     pub commit_interval: Duration,
+    /// Values that a stage of a worker writes to the state store in a second, `None` without a
+    /// limit. Beyond it commits coalesce, up to 5 s, except those of changes that somebody may be
+    /// waiting for: where a store is shared, work that answers do not need does not take its time
+    /// from answers.
+    pub state_writes_per_second: Option<u32>,
+    /// Calls of a stage of a worker to the state store at the same time, at least 1. One where
+    /// state is in this process, so that what was read is processed while it is in the cache;
+    /// more over a network, where they wait together.
+    pub state_calls_together: usize,
     /// State is written to disk this often; while much of it waits ten times as
     /// long, or when too much does.
     pub flush_interval: Duration,
@@ -193,6 +202,8 @@ impl Default for EngineOptions {
         Self {
             stream_threads: 1,
             commit_interval: Duration::from_secs(1),
+            state_writes_per_second: None,
+            state_calls_together: 1,
             flush_interval: Duration::from_secs(1),
             tick_interval: Duration::from_secs(10),
             idle_check_interval: Duration::from_secs(5),

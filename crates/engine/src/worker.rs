@@ -4,7 +4,7 @@ use crate::backoff::Backoff;
 use crate::error::EngineError;
 use crate::flaw::Flaw;
 use crate::shared::Shared;
-use crate::stage::AnyStage;
+use crate::stage::{AnyStage, Batch};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub(crate) struct Worker {
     stages: Vec<Box<dyn AnyStage>>,
     /// Whether memory holds nothing that was not published.
     is_sound: bool,
+    /// When the last batch with records began, unless there is likely more for the next one.
+    batch_began: Option<Instant>,
     /// When it last looked whether idle state still stands.
     checked: Instant,
     backoff: Backoff,
@@ -43,6 +45,7 @@ impl Worker {
             seat,
             stages,
             is_sound: true,
+            batch_began: None,
             checked: Instant::now(),
             backoff: Backoff::new(number),
         }
@@ -81,11 +84,22 @@ impl Worker {
     async fn step(&mut self, shared: &Shared) -> Result<Turn, EngineError> {
         let is_changed = self.reassign(shared).await?;
         self.assign(shared).await?;
-        let mut records = 0;
+        let began = Instant::now();
+        let (mut records, mut batch) = (0, Batch::default());
         for stage in &mut self.stages {
-            records += stage.round(shared, &mut *self.seat).await?;
+            let seat = &mut *self.seat;
+            records += stage.process(&mut batch, shared, seat).await?;
         }
+        if shared.has(Flaw::StateFirst) {
+            self.commit(shared).await?;
+        }
+        batch.publish(shared, &mut *self.seat).await?;
+        for stage in &mut self.stages {
+            stage.published(&batch);
+        }
+        self.commit_due(false, shared).await?;
         if records > 0 {
+            self.batch_began = Some(began).filter(|_| !batch.has_more());
             shared.items.announce();
         }
         let moved = records > 0 || is_changed;
@@ -156,6 +170,13 @@ impl Worker {
         Ok(())
     }
 
+    async fn commit_due(&mut self, is_idle: bool, shared: &Shared) -> Result<(), EngineError> {
+        for stage in &mut self.stages {
+            stage.commit_due(is_idle, shared).await?;
+        }
+        Ok(())
+    }
+
     async fn commit(&mut self, shared: &Shared) -> Result<(), EngineError> {
         for stage in &mut self.stages {
             stage.commit(shared).await?;
@@ -195,6 +216,18 @@ impl Worker {
         }
     }
 
+    /// Waits until the next batch may begin.
+    async fn keep_pace(&mut self, shared: &Shared) {
+        let since = self.batch_began.map(|began| began.elapsed());
+        let left = since.and_then(|since| self.seat.pace().checked_sub(since));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = shared.stopped() => {}
+            }
+        }
+    }
+
     /// A turn, and the wait for something to do where there was nothing.
     ///
     /// # Errors
@@ -204,12 +237,14 @@ impl Worker {
         shared: &Shared,
         seen: &mut u64,
     ) -> Result<(), EngineError> {
+        self.keep_pace(shared).await;
         if self.turn(shared).await? == Turn::Moved {
             return Ok(());
         }
-        self.commit(shared)
+        self.commit_due(true, shared)
             .await
             .inspect_err(|_| self.is_sound = false)?;
+        shared.items.announce();
         // By the clock, not by silence: on a busy log there is always something for somebody else.
         let check = shared.options.idle_check_interval;
         let left = check.saturating_sub(self.checked.elapsed());

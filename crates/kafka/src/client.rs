@@ -22,8 +22,13 @@ const LINGER_MS: u32 = 1;
 const AHEAD_KIB: usize = 512;
 /// Bytes of one partition in one answer of the broker.
 const FETCH_BYTES: usize = 256 * 1_024;
-/// How long a fetch waits at the broker for news. A partition that is added waits as long at most.
-const FETCH_WAIT_MS: u32 = 100;
+/// A fetch waits at the broker until there are so many bytes of news, and no longer than
+/// [`FETCH_WAIT_MS`]: answered with every record, broker and readers are busy with answers at some
+/// thousand records a second.
+const FETCH_LEAST: usize = 64 * 1_024;
+/// How long a fetch waits at the broker. A record is seen so much later at most, and a partition
+/// that is added waits as long.
+const FETCH_WAIT_MS: u32 = 20;
 /// Pause of the library after a fetch that failed, or that found its queue full.
 const FETCH_PAUSE_MS: u32 = 20;
 /// The broker takes a member that does not poll for gone after this: more than the longest call
@@ -120,6 +125,7 @@ pub(crate) fn reading(options: &KafkaOptions, group: &str) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("queued.max.messages.kbytes", AHEAD_KIB.to_string())
         .set("fetch.message.max.bytes", FETCH_BYTES.to_string())
+        .set("fetch.min.bytes", FETCH_LEAST.to_string())
         .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())
         .set("fetch.queue.backoff.ms", FETCH_PAUSE_MS.to_string())
         .set("fetch.error.backoff.ms", FETCH_PAUSE_MS.to_string());

@@ -16,6 +16,12 @@ use vitrina_types::time::IngestTime;
 
 /// Threads of the stream at most: beyond it the one log is what they wait for.
 const STREAM_THREADS_MAX: usize = 8;
+/// Values that a stage of a worker writes to a shared store in a second, before what nobody waits for
+/// takes its time: some 5 µs each there, so a tenth of a core for each worker.
+const STATE_WRITES_PER_SECOND: u32 = 20_000;
+/// Calls to a shared state store at the same time: what the tasks of a stage have read waits
+/// meanwhile, 64 KiB to 256 KiB each.
+const STATE_CALLS_TOGETHER: usize = 16;
 /// Name of the file with the key under which network addresses are hashed.
 const ADDRESS_KEY_FILE: &str = "address-key";
 
@@ -146,10 +152,12 @@ pub fn wall_clock() -> Clock {
 
 /// The engine's options as configured.
 pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let is_shared = ports::is_shared(settings);
     let mut options = EngineOptions {
-        stream_threads: cores.min(STREAM_THREADS_MAX),
+        stream_threads: stream_threads(is_shared),
         commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        state_writes_per_second: is_shared.then_some(STATE_WRITES_PER_SECOND),
+        state_calls_together: if is_shared { STATE_CALLS_TOGETHER } else { 1 },
         flush_interval: Duration::from_millis(settings.flush_interval_ms),
         after_wait: Duration::from_millis(settings.after_wait_ms),
         lag_max: settings.limits.waiting_events_max,
@@ -176,6 +184,14 @@ pub fn engine_options(settings: &Settings, address_key: u64) -> EngineOptions {
         placement.hide_out_of_stock &= settings.pipeline.out_of_stock;
     }
     options
+}
+
+/// Threads of the stream of one process. Each is a member of the group with transactions of its
+/// own, and clients of Kafka and Redis have threads too: over shared stores half as many as cores.
+fn stream_threads(is_shared: bool) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if is_shared { cores / 2 } else { cores };
+    threads.clamp(1, STREAM_THREADS_MAX)
 }
 
 fn http_options(settings: &Settings) -> HttpOptions {

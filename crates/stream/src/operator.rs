@@ -39,6 +39,12 @@ pub trait Operator: Send + 'static {
     /// When the record, or its cause, was taken in.
     fn ingest_time(&self, record: &Self::Record) -> IngestTime;
 
+    /// Whether somebody may be waiting for what the record changes to be in the state store.
+    /// Where committing is dear, commits of changes that nobody waits for coalesce.
+    fn is_awaited(&self, _record: &Self::Record) -> bool {
+        true
+    }
+
     /// Applies one record.
     fn apply(
         &self,

@@ -67,6 +67,8 @@ pub struct Task<O: Operator> {
     /// `None` until loaded.
     task: Option<TaskState>,
     task_dirty: bool,
+    /// Whether a record since the last changes taken is [awaited](Operator::is_awaited).
+    is_awaited: bool,
     batch: Vec<(u64, Accepted<O::Record>)>,
     current: Option<u64>,
     /// Attempts made, by offset.
@@ -90,6 +92,7 @@ impl<O: Operator> Task<O> {
             hot_keys_max: HOT_KEYS_MAX,
             task: None,
             task_dirty: false,
+            is_awaited: false,
             batch: Vec::new(),
             current: None,
             given_up: BTreeMap::new(),
@@ -130,6 +133,7 @@ impl<O: Operator> Task<O> {
         self.working = Working::default();
         self.task = None;
         self.task_dirty = false;
+        self.is_awaited = false;
         self.batch.clear();
         self.current = None;
         self.given_up = self.given_up.split_off(&state_position);
@@ -232,6 +236,7 @@ impl<O: Operator> Task<O> {
                         .dead_letter(ingest_time, rejection, attempts, &bytes);
                 }
                 Accepted::Record(record) => {
+                    self.is_awaited |= self.operator.is_awaited(&record);
                     let (working, out) = (&mut self.working, &mut self.out);
                     self.operator.apply(&record, working, &mut task, out);
                 }
@@ -293,6 +298,12 @@ impl<O: Operator> Task<O> {
             each(TaskState::KEY, None, Some(stored::encode(task)));
         }
         self.task_dirty = false;
+        self.is_awaited = false;
+    }
+
+    /// Whether somebody may be waiting for changes not yet [taken](Self::take_changes).
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
     }
 
     /// Keys in memory.

@@ -2,7 +2,9 @@
 //!
 //! The law: whatever a record below `from` changed has been read from state that holds the record.
 //! A batch of records names keys; when state has come past the batch they are read, each once,
-//! whatever became of them meanwhile. Values come from state alone, so what is read too early or
+//! whatever became of them meanwhile. While much changes a batch gathers for longer, so that what
+//! changes often is read once; a change that somebody may be waiting for ends that. Values come from
+//! state alone, so what is read too early or
 //! twice does no harm, and a state that lost its tail comes to the same values again.
 
 use super::{decode, load};
@@ -10,9 +12,11 @@ use crate::backoff::Backoff;
 use crate::error::EngineError;
 use crate::shared::Shared;
 use crate::topology;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use vitrina_ports::log::Offset;
@@ -26,6 +30,13 @@ use vitrina_types::topic::Topic;
 
 /// Bytes of records in one batch: a few thousand keys at most.
 const READ_BYTES: usize = 256 * 1_024;
+/// Keys of one batch: what is gathered while much changes is bounded by this.
+const BATCH_KEYS_MAX: usize = 10_000;
+/// Keys read in a second at most where nobody waits for them. Each of 32 tails may read so many,
+/// a key takes some 6 µs here and as much of the state store: a fifth of a core.
+const KEYS_PER_SECOND: usize = 500;
+/// However many keys a read found, the next one is no later.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Keys read from state in one step: at most a few MiB of values.
 pub(super) const KEYS_PER_STEP: usize = 1_000;
 /// What names the keys.
@@ -45,9 +56,12 @@ pub(super) enum Turn {
 
 /// Keys that a stretch of records names.
 struct Batch {
-    keys: BTreeSet<String>,
+    keys: FxHashSet<String>,
     /// The offset after the last of the records.
     next: Offset,
+    /// Whether somebody may be waiting for what one of them changes.
+    is_awaited: bool,
+    /// Whether so much was read at last that there is likely more.
     is_full: bool,
 }
 
@@ -56,6 +70,10 @@ pub(crate) struct Tail {
     at: StatePartition,
     /// What records before this one changed is in the item side.
     from: Offset,
+    /// What records from there on name, until it is read.
+    pending: Option<Batch>,
+    /// Before this, only what somebody may be waiting for is read.
+    not_before: Instant,
     /// Whether records were missed: then everything is read again.
     is_lost: bool,
     /// When it last looked whether state still stands behind what was read of it.
@@ -73,6 +91,8 @@ impl Tail {
                 partition,
             },
             from,
+            pending: None,
+            not_before: Instant::now(),
             is_lost: false,
             checked: Instant::now(),
             bans,
@@ -139,20 +159,30 @@ impl Tail {
             self.reload(shared).await?;
         }
         self.check(shared).await?;
-        let batch = self.named(shared).await;
-        if let Err(EngineError::Port(PortError::Expired { .. })) = batch {
+        let named = self.name_more(shared).await;
+        if let Err(EngineError::Port(PortError::Expired { .. })) = named {
             self.is_lost = true;
         }
-        let Some(batch) = batch? else {
+        named?;
+        let Some(batch) = &self.pending else {
             return Ok(Turn::Idle);
         };
+        let has_room = batch.keys.len() < BATCH_KEYS_MAX;
+        if has_room && !batch.is_awaited && Instant::now() < self.not_before {
+            let is_full = batch.is_full;
+            return Ok(Turn::Moved { is_full });
+        }
         let reached = shared.ports.state.reached(self.at, batch.next);
         let longest = shared.options.idle_check_interval;
         match tokio::time::timeout(longest, reached).await {
             Ok(reached) => reached?,
-            Err(_) => return Ok(Turn::Moved { is_full: false }),
+            Err(_) => {
+                // What was named may be gone from the log, and something else stand there.
+                self.pending = None;
+                return Ok(Turn::Moved { is_full: false });
+            }
         }
-        self.take(batch, shared).await
+        self.take(shared).await
     }
 
     /// Waits for news of the log, at most until it is time to look at state again.
@@ -185,37 +215,53 @@ impl Tail {
             let (partition, from) = (self.at.partition.0, self.from);
             info!(partition, from, position, "product state stepped back");
             self.from = position;
+            self.pending = None;
         }
     }
 
-    /// The keys that the next records name; `None` where there are no records.
-    async fn named(&self, shared: &Shared) -> Result<Option<Batch>, EngineError> {
+    /// Adds the keys that the next records name to those that wait, where there is room.
+    async fn name_more(&mut self, shared: &Shared) -> Result<(), EngineError> {
         let (log, partition) = (&shared.ports.log, self.at.partition);
         let bounds = log.bounds(SIGNALS, partition);
-        if bounds.end <= self.from {
-            return Ok(None);
+        let pending = self.pending.as_mut();
+        let from = pending.as_ref().map_or(self.from, |batch| batch.next);
+        let held = pending.as_ref().map_or(0, |batch| batch.keys.len());
+        if let Some(batch) = pending {
+            batch.is_full = false;
         }
-        let records = log.read(SIGNALS, partition, self.from, READ_BYTES).await?;
+        if bounds.end <= from || held >= BATCH_KEYS_MAX {
+            return Ok(());
+        }
+        let records = log.read(SIGNALS, partition, from, READ_BYTES).await?;
+        let batch = self.pending.get_or_insert_with(|| Batch {
+            keys: FxHashSet::default(),
+            next: from,
+            is_awaited: false,
+            is_full: false,
+        });
         let operator = topology::product_stage(&shared.options);
-        let (mut keys, mut named, mut bytes) = (BTreeSet::new(), Vec::new(), 0);
+        let (mut named, mut bytes) = (Vec::new(), 0);
         for record in &records {
             bytes += record.bytes.len();
             // What does not decode changes nothing but the dead letters.
             if let Ok(record) = operator.decode(&record.bytes) {
                 operator.keys(&record, &mut named);
-                keys.extend(named.drain(..));
+                batch.keys.extend(named.drain(..));
+                batch.is_awaited |= operator.is_awaited(&record);
             }
         }
-        Ok(Some(Batch {
-            keys,
-            next: records.last().map_or(bounds.end, |last| last.offset + 1),
-            is_full: bytes >= READ_BYTES / 2,
-        }))
+        batch.next = records.last().map_or(bounds.end, |last| last.offset + 1);
+        batch.is_full = bytes >= READ_BYTES / 2;
+        Ok(())
     }
 
-    /// Reads the keys of a batch from state into the item side.
-    async fn take(&mut self, batch: Batch, shared: &Shared) -> Result<Turn, EngineError> {
+    /// Reads the keys that wait from state into the item side.
+    async fn take(&mut self, shared: &Shared) -> Result<Turn, EngineError> {
+        let Some(batch) = self.pending.take() else {
+            return Ok(Turn::Idle);
+        };
         let keys = Vec::from_iter(batch.keys);
+        let pause = Duration::from_millis((keys.len() * 1_000 / KEYS_PER_SECOND) as u64);
         for keys in keys.chunks(KEYS_PER_STEP) {
             let found = shared.ports.state.get_many(self.at, keys).await?;
             if found.position < batch.next {
@@ -240,6 +286,7 @@ impl Tail {
             self.bans.extend(bans.cloned());
         }
         self.from = batch.next;
+        self.not_before = Instant::now() + pause.min(PAUSE_MAX);
         shared.items.announce();
         Ok(Turn::Moved {
             is_full: batch.is_full,
@@ -263,6 +310,7 @@ impl Tail {
         found.retain(|key| key.starts_with(BAN));
         self.bans = found;
         self.from = position;
+        self.pending = None;
         self.is_lost = false;
         shared.items.announce();
         let partition = self.at.partition.0;

@@ -132,6 +132,8 @@ impl World {
         let options = EngineOptions {
             hot_keys_max,
             flaw,
+            // In some schedules a worker's calls stand side by side, in others one by one.
+            state_calls_together: if workers > 2 { 4 } else { 1 },
             ..EngineOptions::default()
         };
         let known = |task| Known {

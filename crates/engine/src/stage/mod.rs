@@ -6,25 +6,26 @@
 //! with its outputs suppressed.
 
 mod assign;
-mod outputs;
+mod batch;
+mod commit;
 mod round;
 
 use crate::error::EngineError;
 use crate::flaw::Flaw;
-use crate::options::Waiting;
 use crate::shared::Shared;
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::future::Future;
 use std::pin::Pin;
 use vitrina_ports::PortError;
 use vitrina_ports::log::{Consumer, Offset};
 use vitrina_ports::seat::{Seat, TaskId};
-use vitrina_ports::state::{Change, Commit, Space, StatePartition};
+use vitrina_ports::state::{Space, StatePartition};
 use vitrina_stream::{Operator, Task};
 use vitrina_types::partition::Partition;
 use vitrina_types::time::IngestTime;
 use vitrina_types::topic::Topic;
+
+pub(crate) use batch::Batch;
 
 /// Sees every change of a stage's state, before it is committed.
 pub(crate) type OnChange<V> = Box<dyn Fn(&str, Option<&V>) + Send>;
@@ -51,6 +52,10 @@ pub(crate) struct Stage<O: Operator> {
     attempts: FxHashMap<(Partition, Offset), u32>,
     on_change: OnChange<O::Value>,
     last_commit: IngestTime,
+    /// What nobody waits for is committed this long after the last commit, in milliseconds.
+    pace_ms: i64,
+    /// Records of the turn that goes on.
+    records: usize,
     /// Bytes of one partition read in one round.
     read_bytes: usize,
     /// Whether commits coalesce however little there is to do.
@@ -107,11 +112,27 @@ pub(crate) trait AnyStage: Send {
     /// to S; a port's error otherwise.
     fn assign<'a>(&'a mut self, shared: &'a Shared, seat: &'a mut dyn Seat) -> Step<'a, ()>;
 
-    /// Processes what is there to read, publishes, commits; answers how many records it was.
+    /// Processes what is there to read, into a batch that the worker publishes; answers how many
+    /// records it was.
     ///
     /// # Errors
     /// Any error means: all is in doubt, [`doubt`](Self::doubt).
-    fn round<'a>(&'a mut self, shared: &'a Shared, seat: &'a mut dyn Seat) -> Step<'a, usize>;
+    fn process<'a>(
+        &'a mut self,
+        batch: &'a mut Batch,
+        shared: &'a Shared,
+        seat: &'a mut dyn Seat,
+    ) -> Step<'a, usize>;
+
+    /// Notes how far its tasks are published.
+    fn published(&mut self, batch: &Batch);
+
+    /// Commits what is due after a turn, in which the worker found nothing to do if `is_idle`:
+    /// what somebody may be waiting for, and what has waited long enough.
+    ///
+    /// # Errors
+    /// Any error means: all is in doubt, [`doubt`](Self::doubt).
+    fn commit_due<'a>(&'a mut self, is_idle: bool, shared: &'a Shared) -> Step<'a, ()>;
 
     /// Commits whatever was processed since the last commit.
     ///
@@ -138,6 +159,8 @@ impl<O: Operator> Stage<O> {
             attempts: FxHashMap::default(),
             on_change,
             last_commit: IngestTime(0),
+            pace_ms: 0,
+            records: 0,
             read_bytes: round::read_bytes(space),
             is_bulk: false,
             parked: Vec::new(),
@@ -159,53 +182,6 @@ impl<O: Operator> Stage<O> {
             space: self.space,
             partition,
         }
-    }
-
-    async fn commit_all(&mut self, shared: &Shared) -> Result<(), EngineError> {
-        self.last_commit = shared.now();
-        for place in 0..self.slots.len() {
-            self.commit_one(place, shared).await?;
-            if shared.ports.upkeep.waiting() == Waiting::TooMuch {
-                shared.flush_due.notify_one();
-            }
-        }
-        Ok(())
-    }
-
-    /// Commits what one task has processed since its last commit.
-    async fn commit_one(&mut self, place: usize, shared: &Shared) -> Result<(), EngineError> {
-        let slot = &mut self.slots[place];
-        let next = slot.task.position();
-        // In doubt, memory may hold what was never published: it must not become state.
-        let is_sound = slot.is_assigned || shared.has(Flaw::DoubtCommitted);
-        if next == slot.committed || !is_sound {
-            return Ok(());
-        }
-        let partition = slot.task.partition();
-        let mut changes = Vec::new();
-        let on_change = &self.on_change;
-        slot.task.take_changes(&mut |key, value, stored| {
-            on_change(key, value);
-            changes.push(Change {
-                key: key.to_owned(),
-                value: stored.map(Bytes::from),
-            });
-        });
-        let commit = Commit {
-            partition: StatePartition {
-                space: self.space,
-                partition,
-            },
-            expected: slot.committed,
-            next,
-            changes,
-        };
-        shared.ports.state.commit(commit).await?;
-        slot.committed = next;
-        let (task, open) = (slot.task.task_state(), slot.task.open());
-        shared.counted(self.space, partition, task, open);
-        shared.committed(self.space, partition, next);
-        Ok(())
     }
 
     async fn recheck_all(&mut self, shared: &Shared) -> Result<(), EngineError> {
@@ -286,12 +262,30 @@ impl<O: Operator> AnyStage for Stage<O> {
         })
     }
 
-    fn round<'a>(&'a mut self, shared: &'a Shared, seat: &'a mut dyn Seat) -> Step<'a, usize> {
-        Box::pin(self.process(shared, seat))
+    fn process<'a>(
+        &'a mut self,
+        batch: &'a mut Batch,
+        shared: &'a Shared,
+        seat: &'a mut dyn Seat,
+    ) -> Step<'a, usize> {
+        Box::pin(self.process_all(batch, shared, seat))
+    }
+
+    fn published(&mut self, batch: &Batch) {
+        for (partition, next) in batch.published(self.space) {
+            let mut slots = self.slots.iter_mut();
+            if let Some(slot) = slots.find(|slot| slot.task.partition() == partition) {
+                slot.published = Some(next);
+            }
+        }
+    }
+
+    fn commit_due<'a>(&'a mut self, is_idle: bool, shared: &'a Shared) -> Step<'a, ()> {
+        Box::pin(self.commit_some(is_idle, shared))
     }
 
     fn commit<'a>(&'a mut self, shared: &'a Shared) -> Step<'a, ()> {
-        Box::pin(self.commit_all(shared))
+        Box::pin(self.commit_where(shared, |_| true))
     }
 
     fn recheck<'a>(&'a mut self, shared: &'a Shared) -> Step<'a, ()> {

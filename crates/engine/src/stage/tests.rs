@@ -1,4 +1,4 @@
-//! A record that makes the operator panic.
+//! A record that makes the operator panic, and when state is committed.
 
 use super::*;
 use crate::options::{EngineOptions, Ports};
@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use vitrina_ports::log::{Append, Records};
 use vitrina_ports::seat::solo::SoloSeat;
-use vitrina_stream::{Outbox, UserStage, Working};
+use vitrina_stream::{Outbox, ProductStage, UserStage, Working};
+use vitrina_types::event::KindTag;
 use vitrina_types::event::Rejection;
 use vitrina_types::event::user_key;
-use vitrina_types::id::UserId;
-use vitrina_types::record::{DeadLetter, UserEnvelope, UserRecord};
+use vitrina_types::id::{ProductId, UserId};
+use vitrina_types::product::Product;
+use vitrina_types::record::{DeadLetter, ProductEnvelope, ProductRecord, UserEnvelope, UserRecord};
 use vitrina_types::state::TaskState;
 use vitrina_types::state::UserValue;
 use vitrina_types::stored;
-use vitrina_types::time::IngestTime;
+use vitrina_types::time::{EventTime, IngestTime};
 use vitrina_types::topic::Topic;
 
 /// The user stage, but it panics over everything this visitor does.
@@ -71,6 +73,20 @@ fn event(user: &str, id: &str) -> Vec<u8> {
     })
 }
 
+/// What a worker does with a stage in a turn.
+async fn turn<O: Operator>(
+    stage: &mut Stage<O>,
+    shared: &Shared,
+    seat: &mut SoloSeat,
+) -> Result<usize, EngineError> {
+    let mut batch = Batch::default();
+    let records = stage.process(&mut batch, shared, seat).await?;
+    batch.publish(shared, seat).await?;
+    stage.published(&batch);
+    stage.commit_due(false, shared).await?;
+    Ok(records)
+}
+
 #[tokio::test]
 async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_on() {
     let partition = Partition::of(POISON);
@@ -105,7 +121,7 @@ async fn a_record_that_panics_three_times_is_a_dead_letter_and_the_stream_goes_o
         rounds += 1;
         assert!(rounds <= 10, "the stream does not go on");
         stage.assign(&shared, &mut seat).await.unwrap();
-        if stage.round(&shared, &mut seat).await.is_err() {
+        if turn(&mut stage, &shared, &mut seat).await.is_err() {
             seat.reset().await.unwrap();
             stage.doubt();
         }
@@ -162,12 +178,79 @@ async fn the_last_round_of_a_backlog_is_committed_in_time_although_nothing_follo
     stage.assign(&shared, &mut seat).await.unwrap();
     stage.last_commit = shared.now();
     shared.ports.log.append(vec![append]).await.unwrap();
-    let round = stage.round(&shared, &mut seat).await.unwrap();
+    let round = turn(&mut stage, &shared, &mut seat).await.unwrap();
     assert_eq!(round as u64, TICKS, "all of them in one round");
     let applied = || shared.applied(Space::Users, partition);
     assert_eq!(applied(), 0, "commits coalesce");
     let interval = shared.options.commit_interval.as_millis() as i64;
     time.fetch_add(interval, Ordering::Relaxed);
-    assert_eq!(stage.round(&shared, &mut seat).await.unwrap(), 0);
+    assert_eq!(turn(&mut stage, &shared, &mut seat).await.unwrap(), 0);
     assert!(applied() >= TICKS);
+}
+
+/// Where writing state is dear, what nobody waits for is written in its time, and what somebody may
+/// be waiting for at once.
+#[tokio::test]
+async fn only_what_may_be_waited_for_is_committed_faster_than_the_pace() {
+    let product = ProductId::new("lamp").unwrap();
+    let partition = Partition::of(product.as_str());
+    let time = Arc::new(AtomicI64::new(1_000_000));
+    let told = Arc::clone(&time);
+    let clock = Arc::new(move || IngestTime(told.load(Ordering::Relaxed)));
+    let options = EngineOptions {
+        state_writes_per_second: Some(1),
+        ..EngineOptions::default()
+    };
+    let shared = Shared::new(Ports::in_memory(), options, clock);
+    let make = |partition| Task::new(ProductStage::default(), partition);
+    let mut stage = Stage::new(Space::Products, Box::new(make), Box::new(|_, _| {}));
+    let tasks = vec![TaskId {
+        topic: Topic::ProductSignals,
+        partition,
+    }];
+    stage.take(&tasks, &shared);
+    let mut seat = SoloSeat::new(Arc::clone(&shared.ports.log), tasks);
+    stage.assign(&shared, &mut seat).await.unwrap();
+    let viewed = ProductRecord::Interaction {
+        product: product.clone(),
+        kind: KindTag::of("view").unwrap(),
+        interest: 1.0,
+        at: EventTime(1_000),
+        value: None,
+        pieces: 1,
+        visitor: None,
+    };
+    let changed = ProductRecord::Upsert {
+        version: 1,
+        product: Box::new(Product::bare(product, EventTime(1))),
+    };
+    let applied = || shared.applied(Space::Products, partition);
+    let mut send = async |record: &ProductRecord| {
+        let mut records = Records::default();
+        records.push(&stored::encode(&ProductEnvelope {
+            ingest_time: IngestTime(1_000),
+            backfill: false,
+            record: record.clone(),
+        }));
+        let append = Append {
+            topic: Topic::ProductSignals,
+            partition,
+            records,
+        };
+        shared.ports.log.append(vec![append]).await.unwrap();
+        turn(&mut stage, &shared, &mut seat).await.unwrap();
+    };
+    send(&viewed).await;
+    assert_eq!(applied(), 1, "after a rest at once");
+    send(&viewed).await;
+    assert_eq!(
+        applied(),
+        1,
+        "two keys were written, one may be in a second"
+    );
+    time.fetch_add(2_000, Ordering::Relaxed);
+    send(&viewed).await;
+    assert_eq!(applied(), 3, "both");
+    send(&changed).await;
+    assert_eq!(applied(), 4, "the shop changed something");
 }

@@ -22,6 +22,8 @@ type Notes = Arc<Mutex<Vec<&'static str>>>;
 struct Noting {
     notes: Notes,
     commits_fail: bool,
+    /// Records of each turn.
+    records: usize,
 }
 
 impl Noting {
@@ -56,8 +58,22 @@ impl AnyStage for Noting {
         self.done("assign", ())
     }
 
-    fn round<'a>(&'a mut self, _shared: &'a Shared, _seat: &'a mut dyn Seat) -> Step<'a, usize> {
-        self.done("round", 0)
+    fn process<'a>(
+        &'a mut self,
+        _batch: &'a mut Batch,
+        _shared: &'a Shared,
+        _seat: &'a mut dyn Seat,
+    ) -> Step<'a, usize> {
+        let records = self.records;
+        self.done("process", records)
+    }
+
+    fn published(&mut self, _batch: &Batch) {
+        self.notes.lock().push("published");
+    }
+
+    fn commit_due<'a>(&'a mut self, _is_idle: bool, _shared: &'a Shared) -> Step<'a, ()> {
+        self.done("commit due", ())
     }
 
     fn commit<'a>(&'a mut self, _shared: &'a Shared) -> Step<'a, ()> {
@@ -76,6 +92,9 @@ impl AnyStage for Noting {
 
 /// A seat that is told to hand one task back, and may be unknown to its group.
 struct Revoking(SoloSeat, Vec<TaskId>, bool);
+
+/// The pace of [`Revoking`] seats: it matters to turns with records only.
+const PACE: Duration = Duration::from_millis(50);
 
 impl Seat for Revoking {
     fn poll(&mut self) -> PortFuture<'_, Vec<Assignment>> {
@@ -115,6 +134,10 @@ impl Seat for Revoking {
     fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>> {
         self.0.committed(consumer)
     }
+
+    fn pace(&self) -> Duration {
+        PACE
+    }
 }
 
 fn shared() -> Shared {
@@ -130,6 +153,7 @@ fn worker(shared: &Shared, revoked: Vec<TaskId>, commits_fail: bool) -> (Worker,
     let stage = Noting {
         notes: Arc::clone(&notes),
         commits_fail,
+        records: 0,
     };
     let seat = SoloSeat::new(Arc::clone(&shared.ports.log), Vec::new());
     let seat = Box::new(Revoking(seat, revoked, true));
@@ -147,7 +171,15 @@ async fn a_commit_that_fails_as_tasks_are_handed_back_puts_those_that_stay_in_do
     }];
     let (mut worker, notes) = worker(&shared, revoked, true);
     worker.turn(&shared).await.unwrap();
-    let want = ["commit failed", "doubt", "forget", "assign", "round"];
+    let want = [
+        "commit failed",
+        "doubt",
+        "forget",
+        "assign",
+        "process",
+        "published",
+        "commit due",
+    ];
     assert_eq!(*notes.lock(), want);
 }
 
@@ -176,6 +208,29 @@ async fn idle_state_is_looked_at_although_the_log_never_rests() {
         worker.advance(&shared, &mut seen).await.unwrap();
     }
     busy.abort();
+}
+
+/// A batch after a rest begins at once; one on the heels of another waits for company.
+#[tokio::test(start_paused = true)]
+async fn batches_begin_no_faster_than_the_pace_of_the_seat() {
+    let shared = Arc::new(shared());
+    let stage = Noting {
+        notes: Notes::default(),
+        commits_fail: false,
+        records: 1,
+    };
+    let seat = SoloSeat::new(Arc::clone(&shared.ports.log), Vec::new());
+    let seat = Box::new(Revoking(seat, Vec::new(), true));
+    let mut worker = Worker::new(seat, vec![Box::new(stage)], 0);
+    let (mut seen, began) = (0, Instant::now());
+    worker.advance(&shared, &mut seen).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    worker.advance(&shared, &mut seen).await.unwrap();
+    assert_eq!(began.elapsed(), PACE);
+    tokio::time::advance(2 * PACE).await;
+    let rested = Instant::now();
+    worker.advance(&shared, &mut seen).await.unwrap();
+    assert_eq!(rested.elapsed(), Duration::ZERO);
 }
 
 /// A group takes its time to take somebody in; that is no error, and nothing is ended for it.

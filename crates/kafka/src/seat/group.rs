@@ -6,6 +6,10 @@
 //! nothing has changed since. The library learns nothing newer before what it told was acted
 //! upon; where it lost the membership meanwhile, it says so, and nothing is captured.
 //!
+//! What is shared out is partitions of the first topic. With each goes the partition of the same
+//! number of every other topic: the library's assignors balance partitions, whatever topic they are
+//! of, and after members have come one by one all of a busy topic may be with one of them.
+//!
 //! A revoked partition is given up to the group only once it is released.
 
 use crate::client;
@@ -134,18 +138,18 @@ impl Group {
 
     /// Joins the group where that was not done.
     pub(super) fn join(&mut self) -> Result<(), PortError> {
-        let sources = self.topics.iter().map(|topic| Source::Log(*topic));
-        let names: Vec<String> = sources
-            .map(|one| self.names.topic(one).to_owned())
-            .collect();
+        let lead = self.topics.first().ok_or_else(|| PortError::Invalid {
+            what: "a seat without topics".to_owned(),
+            expected: "at least one",
+        })?;
+        let lead = self.names.topic(Source::Log(*lead)).to_owned();
         // A new consumer has not joined, whatever the one before it had.
         self.consumer()?;
         let has_joined = self.has_joined;
         let consumer = self.consumer()?;
         if !has_joined {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             consumer
-                .subscribe(&names)
+                .subscribe(&[&lead])
                 .map_err(|error| failed("join the group", &error))?;
             self.has_joined = true;
         }
@@ -362,12 +366,16 @@ impl Group {
         Ok(position(&found))
     }
 
+    /// The tasks that partitions of the first topic stand for.
     fn tasks(&self, list: &TopicPartitionList) -> Vec<TaskId> {
         let elements = list.elements().into_iter();
-        let tasks = elements.filter_map(|element| {
-            Some(TaskId {
-                topic: self.names.log_topic(element.topic())?,
-                partition: Partition(u16::try_from(element.partition()).ok()?),
+        let numbers = elements.filter_map(|element| u16::try_from(element.partition()).ok());
+        let tasks = numbers.flat_map(|number| {
+            let topics = self.topics.iter().copied();
+            let has_it = move |topic: &Topic| number < self.options.partitions_of(*topic);
+            topics.filter(has_it).map(move |topic| TaskId {
+                topic,
+                partition: Partition(number),
             })
         });
         tasks.collect()

@@ -31,7 +31,8 @@ pub struct SeatOptions {
     /// the transactional id. Of two living workers with one number
     /// the later one fences the earlier.
     pub slot: u32,
-    /// Topics whose partitions the group shares out. The same for every worker of the group.
+    /// Topics whose partitions the group shares out, those of one number together; the first has
+    /// the most. The same for every worker of the group.
     pub topics: Vec<Topic>,
     /// A worker that calls nothing this long loses its tasks; at least the longest batch.
     pub stuck_after: Duration,
@@ -63,6 +64,7 @@ pub struct KafkaSeat {
     thread: Option<JoinHandle<()>>,
     name: String,
     membership: Option<Membership>,
+    pace: Duration,
     /// A call of this transaction has begun and not succeeded.
     is_spoilt: bool,
 }
@@ -76,6 +78,7 @@ impl KafkaSeat {
     /// setting is wrong.
     pub async fn open(options: KafkaOptions, seat: SeatOptions) -> Result<Self, PortError> {
         let name = Names::new(&options.prefix).slot(seat.slot);
+        let pace = options.commit_interval();
         let (orders, received) = mpsc::channel();
         let (ready, is_ready) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -88,6 +91,7 @@ impl KafkaSeat {
             thread: Some(thread),
             name,
             membership: None,
+            pace,
             is_spoilt: false,
         })
     }
@@ -180,5 +184,9 @@ impl Seat for KafkaSeat {
 
     fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>> {
         Box::pin(self.ask(|reply| Order::Committed(consumer.clone(), reply)))
+    }
+
+    fn pace(&self) -> Duration {
+        self.pace
     }
 }

@@ -14,6 +14,7 @@
 use crate::PortFuture;
 use crate::log::{Append, Consumed, Consumer, EventLog, Offset};
 use std::sync::Arc;
+use std::time::Duration;
 use vitrina_types::partition::Partition;
 use vitrina_types::topic::Topic;
 
@@ -109,6 +110,13 @@ pub trait Seat: Send {
     /// # Errors
     /// `Unavailable`.
     fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>>;
+
+    /// The least time between the beginnings of two batches, where a commit costs the same whatever
+    /// is in it. A batch after a rest begins at once, and so does one that would be full; others
+    /// wait for company.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Gives each worker of one process its seat.
@@ -165,5 +173,9 @@ impl<S: Seat + ?Sized> Seat for Box<S> {
 
     fn committed<'a>(&'a mut self, consumer: &'a Consumer) -> PortFuture<'a, Option<Offset>> {
         (**self).committed(consumer)
+    }
+
+    fn pace(&self) -> Duration {
+        (**self).pace()
     }
 }

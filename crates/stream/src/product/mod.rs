@@ -48,6 +48,15 @@ impl Operator for ProductStage {
         record.ingest_time
     }
 
+    /// What the shop says of products and bans holds from the next answer on; what visitors do
+    /// moves weights a little.
+    fn is_awaited(&self, record: &ProductEnvelope) -> bool {
+        matches!(
+            record.record,
+            ProductRecord::Upsert { .. } | ProductRecord::Delete { .. } | ProductRecord::Ban { .. }
+        )
+    }
+
     fn apply(
         &self,
         record: &ProductEnvelope,

@@ -45,6 +45,11 @@ impl Operator for RowStage {
         record.ingest_time
     }
 
+    /// Answers read none of it.
+    fn is_awaited(&self, _record: &RowEnvelope) -> bool {
+        false
+    }
+
     fn apply(
         &self,
         record: &RowEnvelope,

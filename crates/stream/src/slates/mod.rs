@@ -73,6 +73,11 @@ impl Operator for SlateStage {
         record.ingest_time
     }
 
+    /// Answers read none of it.
+    fn is_awaited(&self, _record: &SlateEnvelope) -> bool {
+        false
+    }
+
     fn apply(
         &self,
         record: &SlateEnvelope,

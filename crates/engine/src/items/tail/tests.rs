@@ -13,6 +13,7 @@ use vitrina_ports::log::{Append, EventLog, Records};
 use vitrina_ports::state::memory::MemoryState;
 use vitrina_ports::state::{Change, Commit, StateStore, Versioned};
 use vitrina_types::ban::BanTarget;
+use vitrina_types::event::KindTag;
 use vitrina_types::id::ProductId;
 use vitrina_types::product::Product;
 use vitrina_types::record::{ProductEnvelope, ProductRecord};
@@ -110,17 +111,42 @@ impl World {
         }
     }
 
-    /// Says of each of these products that something happened to it; answers in how many bytes.
+    /// Says of each of these products that the catalogue lost it; answers in how many bytes.
     async fn signal(&self, names: &[usize], is_durable: bool) -> usize {
+        let deleted = |product| ProductRecord::Delete {
+            version: 0,
+            product,
+        };
+        self.say(names, is_durable, deleted).await
+    }
+
+    /// Says of each of these products that somebody looked at it.
+    async fn look(&self, names: &[usize]) {
+        let seen = |product| ProductRecord::Interaction {
+            product,
+            kind: KindTag::of("view").unwrap(),
+            interest: 1.0,
+            at: EventTime(1),
+            value: None,
+            pieces: 1,
+            visitor: None,
+        };
+        self.say(names, true, seen).await;
+    }
+
+    /// Sends a record about each of these products; answers how many bytes they are.
+    async fn say(
+        &self,
+        names: &[usize],
+        is_durable: bool,
+        record: impl Fn(ProductId) -> ProductRecord,
+    ) -> usize {
         let mut records = Records::default();
         for &name in names {
             records.push(&stored::encode(&ProductEnvelope {
                 ingest_time: IngestTime(1_000),
                 backfill: false,
-                record: ProductRecord::Delete {
-                    version: 0,
-                    product: self.names[name].clone(),
-                },
+                record: record(self.names[name].clone()),
             }));
         }
         let bytes = records.byte_len();
@@ -194,6 +220,40 @@ async fn what_changed_is_read_once_and_not_before_state_holds_it() {
     assert_eq!(world.keys_read(), 0);
 }
 
+/// While much changes it gathers, and reads what changed again and again once; what the shop says
+/// is read at once, with all the rest.
+#[tokio::test(start_paused = true)]
+async fn weights_take_their_time_and_what_the_shop_says_does_not() {
+    let world = World::new();
+    let mut tail = world.tail();
+    let turn = async |tail: &mut Tail| tail.turn(&world.shared).await.unwrap();
+    world.look(&[0, 1, 2, 3]).await;
+    world.commit(4, &[(0, 1), (1, 1), (2, 1), (3, 1)]).await;
+    turn(&mut tail).await;
+    assert_eq!(
+        (tail.from, world.keys_read()),
+        (4, 4),
+        "after a silence at once"
+    );
+    world.look(&[0, 1, 0]).await;
+    world.commit(7, &[(0, 2), (1, 2)]).await;
+    turn(&mut tail).await;
+    world.look(&[0]).await;
+    world.commit(8, &[(0, 3)]).await;
+    turn(&mut tail).await;
+    assert_eq!((tail.from, world.keys_read()), (4, 0), "it gathers");
+    let pause = Duration::from_millis(4 * 1_000 / KEYS_PER_SECOND as u64);
+    tokio::time::advance(pause).await;
+    turn(&mut tail).await;
+    assert_eq!((tail.from, world.keys_read()), (8, 2), "each once");
+    assert_eq!((world.version(0), world.version(1)), (3, 2));
+    world.look(&[0]).await;
+    world.signal(&[5], true).await;
+    world.commit(10, &[(0, 4), (5, 4)]).await;
+    turn(&mut tail).await;
+    assert_eq!((tail.from, world.version(5)), (10, 4), "at once");
+}
+
 /// Log and state lost their tails while it waited for what stood there.
 #[tokio::test]
 async fn it_waits_for_no_position_that_is_gone() {
@@ -256,8 +316,8 @@ async fn a_read_behind_the_batch_moves_nothing() {
     let mut tail = world.tail();
     world.signal(&[0, 1], true).await;
     world.commit(1, &[(0, 1)]).await;
-    let batch = tail.named(&world.shared).await.unwrap().unwrap();
-    tail.take(batch, &world.shared).await.unwrap();
+    tail.name_more(&world.shared).await.unwrap();
+    tail.take(&world.shared).await.unwrap();
     assert_eq!((tail.from, world.version(0)), (0, 0));
     world.commit(2, &[(1, 2)]).await;
     while tail.turn(&world.shared).await.unwrap() != Turn::Idle {}

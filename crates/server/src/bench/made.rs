@@ -87,6 +87,20 @@ impl Shop {
         Ok(paths)
     }
 
+    /// The lines of all `count` events, `batch` of them together.
+    pub(super) fn batches(self, count: u64, batch: u64) -> Vec<String> {
+        let ranks = Zipf::new(self.products);
+        let firsts = (0..count).step_by(batch.max(1) as usize);
+        let lines = firsts.map(|first| {
+            let mut lines = String::new();
+            for number in first..count.min(first + batch) {
+                self.line(number, count, &ranks, &mut lines);
+            }
+            lines
+        });
+        lines.collect()
+    }
+
     /// Appends event `number` of `count`; answers its user.
     fn line(self, number: u64, count: u64, ranks: &Zipf, out: &mut String) -> u64 {
         let draw = |what: u64| mix(mix(number) ^ (what << 56));

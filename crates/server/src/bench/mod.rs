@@ -7,6 +7,7 @@
 
 mod answers;
 mod catalogue;
+mod cluster;
 mod events;
 mod figure;
 mod footprint;
@@ -79,6 +80,9 @@ macro_rules! benches {
     };
 }
 
+/// The one that is left out where no services are named.
+const CLUSTER: &str = "cluster";
+
 benches! {
     "footprint" => footprint::run,
     "import" => import::run,
@@ -88,6 +92,7 @@ benches! {
     "freshness" => freshness::run,
     "answers" => answers::run,
     "start" => start::run,
+    "cluster" => cluster::run,
 }
 
 /// Writes `count` made events to two files in `directory`, by half of the users: what
@@ -116,7 +121,10 @@ pub async fn run(
     }
     let mut figures = Vec::new();
     for name in names() {
-        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+        let is_asked = wanted.iter().any(|asked| asked == name);
+        // It needs services of somebody's own.
+        let goes_along = name != CLUSTER || cluster::is_possible();
+        if is_asked || (wanted.is_empty() && goes_along) {
             progress(name);
             let place = scratch.join(name);
             std::fs::create_dir_all(&place)?;

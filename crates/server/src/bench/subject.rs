@@ -22,6 +22,15 @@ pub(super) struct Subject {
 impl Subject {
     /// Starts `vitrina serve` on `directory` and waits until it is ready.
     pub(super) async fn start(directory: &Path) -> Result<Self, BenchError> {
+        Self::start_as(directory, &[], &[]).await
+    }
+
+    /// The same with these arguments and environment variables.
+    pub(super) async fn start_as(
+        directory: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, BenchError> {
         let address: PathBuf = directory.with_extension("address");
         drop(std::fs::remove_file(&address));
         let began = Instant::now();
@@ -31,6 +40,8 @@ impl Subject {
             .arg(directory)
             .arg("--addr-file")
             .arg(&address)
+            .args(args)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -65,6 +76,18 @@ impl Subject {
             kib.unwrap_or_default() * 1_024
         };
         Ok((field("VmRSS:"), field("VmHWM:")))
+    }
+
+    /// CPU time it has used so far, of its own and of the kernel for it.
+    ///
+    /// Clock ticks are a hundredth of a second on every Linux.
+    pub(super) fn cpu(&self) -> Result<Duration, BenchError> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name, in brackets, may hold spaces. Fields 14 and 15, of which the state is 3.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 10))
     }
 
     /// Stops it as an operator would and waits for its end.
